@@ -1,0 +1,1 @@
+//! MIME made once per article and locale, personal parts spliced in.

@@ -1,0 +1,1 @@
+//! A small pool over lettre's SMTP connection.

@@ -1,0 +1,1 @@
+//! Beats and wakes; no rule lives here.

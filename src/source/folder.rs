@@ -1,0 +1,1 @@
+//! A folder of Markdown or HTML files with front matter.

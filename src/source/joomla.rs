@@ -1,0 +1,1 @@
+//! Joomla's own tables, read-only.

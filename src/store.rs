@@ -1,0 +1,1 @@
+//! The one database, on SQLite or PostgreSQL.

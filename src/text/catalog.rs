@@ -1,0 +1,1 @@
+//! The words that people see, in Vietnamese and English, from `templates/text/`.

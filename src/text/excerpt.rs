@@ -1,0 +1,1 @@
+//! Plain text from HTML, and excerpts of it.

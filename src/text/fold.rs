@@ -1,0 +1,1 @@
+//! Folding of Vietnamese for matching; never for output.

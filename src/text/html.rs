@@ -1,0 +1,1 @@
+//! Clean HTML with absolute links.

@@ -1,0 +1,1 @@
+//! ASCII names for addresses.

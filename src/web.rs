@@ -1,0 +1,1 @@
+//! HTTP in: the whole route table.

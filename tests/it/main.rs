@@ -1,0 +1,16 @@
+//! One test binary: laws of the house, each a sentence. `support` has the real parts that the tests talk to.
+
+mod architecture;
+mod browser;
+mod chaos;
+mod cli;
+mod feeds;
+mod mail;
+mod outbound;
+mod smtp;
+mod sources;
+mod store;
+mod support;
+mod topics;
+mod web;
+mod work;

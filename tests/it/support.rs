@@ -1,0 +1,6 @@
+//! Real parts that the tests talk to: servers on loopback, temporary folders, parsers that are not loa's own.
+
+pub mod databases;
+pub mod skip;
+pub mod smtp_server;
+pub mod xmllint;

@@ -1,0 +1,1 @@
+//! PostgreSQL and MariaDB that tests/run started.

@@ -1,0 +1,1 @@
+//! libxml2 as a judge of XML.
