@@ -1,1 +1,14 @@
-//! The one database, on SQLite or PostgreSQL.
+//! The one database, on SQLite or PostgreSQL: one SQL text for both, a second constant only where they must differ.
+//! Knows rows and transactions; decides nothing about who is told what beyond what a key or a join can say.
+
+pub mod article;
+pub mod delivery;
+pub mod digest;
+pub mod endpoint;
+pub mod engine;
+pub mod explain;
+pub mod feed;
+pub mod keys;
+pub mod lease;
+pub mod status;
+pub mod subscriber;

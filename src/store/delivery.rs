@@ -1,0 +1,369 @@
+//! The outbox: fanning a change out into deliveries, claiming them with a lease, settling what became of them.
+//!
+//! A claim moves `due_at` to the end of the lease and writes a random token; only the holder of that token settles the
+//! row. A process that dies settles nothing, and its rows are simply due again.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::engine::{Result, Store, Tx, exec, read, to_json, tx};
+use crate::clock::Timestamp;
+use crate::domain::delivery::{Channel, Lane};
+
+/// A claimed delivery, with what is needed to know what to make of it. One join; no content.
+#[derive(Clone, Debug, FromRow)]
+pub struct Claimed {
+    /// Row id.
+    pub id: i64,
+    /// `published`, `revised`, `withdrawn`, `digest` or `confirm`.
+    pub kind: String,
+    /// The receiver.
+    pub subscriber_id: i64,
+    /// The receiver's address, if it is a person and was not erased.
+    pub email: Option<String>,
+    /// The receiver's language.
+    pub locale: String,
+    /// The article it is about.
+    pub article_id: Option<i64>,
+    /// The change that caused it.
+    pub change_id: Option<i64>,
+    /// The digest content it brings.
+    pub set_id: Option<i64>,
+    /// The digest run it belongs to.
+    pub run_id: Option<i64>,
+    /// The request that it asks to confirm.
+    pub opt_in_id: Option<i64>,
+    /// Tries so far, this one included.
+    pub attempts: i64,
+    /// When it was made: the date of the mail, the same on every retry.
+    pub created_at: i64,
+    /// For an article's mail: whether the article is still public and the person still follows a feed that holds it.
+    pub wanted: bool,
+}
+
+/// How a delivery is left after a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Settled {
+    /// The next server accepted it.
+    Sent,
+    /// Due again later.
+    Pending,
+    /// Never again.
+    Dead,
+    /// No longer wanted.
+    Cancelled,
+}
+
+/// One line of a settle.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settle {
+    /// The delivery.
+    pub id: i64,
+    /// The token of the claim under which it was tried. As text: JSON numbers do not hold 64 bits everywhere.
+    pub lease: String,
+    /// How it is left.
+    pub state: Settled,
+    /// When it is due again, UTC milliseconds; ignored unless pending.
+    pub due_at: i64,
+    /// What class of thing went wrong, if anything.
+    pub cause: Option<&'static str>,
+    /// The receiver's reply or the fault, shortened.
+    pub detail: String,
+}
+
+/// A change that was not fanned out yet.
+#[derive(Clone, Debug, FromRow)]
+pub struct OpenChange {
+    /// Row id.
+    pub id: i64,
+    /// The article.
+    pub article_id: i64,
+    /// `published`, `revised` or `withdrawn`.
+    pub kind: String,
+}
+
+/// How many deliveries wait and how old the oldest due one is.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct QueueDepth {
+    /// Channel.
+    pub channel: String,
+    /// Lane.
+    pub lane: String,
+    /// Unfinished deliveries.
+    pub pending: i64,
+    /// When the oldest of them was due, UTC milliseconds.
+    pub oldest: i64,
+}
+
+const TAKE_CHANGE: &str = "UPDATE change SET processed_at = $2 WHERE id = $1 AND processed_at IS NULL AND NOT held";
+
+// People hear of an article once: when it enters a feed they follow (`since` equals the change's moment). The unique
+// index turns away whoever had it already, by another feed or an earlier publication.
+const FAN_OUT_PEOPLE: &str = "
+    INSERT INTO delivery (lane, channel, kind, state, subscriber_id, article_id, change_id, due_at, created_at)
+    SELECT 'immediate', 'email', 'published', 'pending', s.subscriber_id, ch.article_id, ch.id, $2, ch.seen_at
+    FROM change ch
+    JOIN article a ON a.id = ch.article_id AND a.visible
+    JOIN feed_article fa ON fa.article_id = ch.article_id AND fa.left_at IS NULL AND fa.people AND fa.since = ch.seen_at
+    JOIN subscription s ON s.feed_id = fa.feed_id AND s.channel = 'email' AND s.frequency = 'immediate'
+                       AND s.state = 'confirmed' AND s.since <= ch.seen_at
+    WHERE ch.id = $1 AND ch.people AND ch.kind <> 'withdrawn'
+    ON CONFLICT DO NOTHING";
+
+// Endpoints hear of every change of every article that is, or until this change was, in a feed they follow.
+const FAN_OUT_ENDPOINTS: &str = "
+    INSERT INTO delivery (lane, channel, kind, state, subscriber_id, article_id, change_id, due_at, created_at)
+    SELECT 'immediate', 'webhook', ch.kind, 'pending', s.subscriber_id, ch.article_id, ch.id, $2, ch.seen_at
+    FROM change ch
+    JOIN feed_article fa ON fa.article_id = ch.article_id AND (fa.left_at IS NULL OR fa.left_at >= ch.seen_at)
+    JOIN subscription s ON s.feed_id = fa.feed_id AND s.channel = 'webhook' AND s.state = 'confirmed'
+                       AND s.since <= ch.seen_at
+    JOIN endpoint e ON e.subscriber_id = s.subscriber_id AND e.deleted_at IS NULL
+    WHERE ch.id = $1
+    ON CONFLICT DO NOTHING";
+
+const CLAIM: &str = "
+    UPDATE delivery SET lease = $1, due_at = $2, attempts = attempts + 1
+    WHERE id IN (SELECT id FROM delivery WHERE state = 'pending' AND channel = $3 AND lane = $4 AND due_at <= $5
+                 ORDER BY due_at, id LIMIT $6)";
+// PostgreSQL has many claimers at once: each skips what another holds.
+const CLAIM_SKIP_LOCKED: &str = "
+    UPDATE delivery SET lease = $1, due_at = $2, attempts = attempts + 1
+    WHERE id IN (SELECT id FROM delivery WHERE state = 'pending' AND channel = $3 AND lane = $4 AND due_at <= $5
+                 ORDER BY due_at, id LIMIT $6 FOR UPDATE SKIP LOCKED)";
+
+// `due_at = $2` finds the rows of this claim through the index of due rows.
+const CLAIMED: &str = "
+    SELECT d.id, d.kind, d.subscriber_id, s.email, s.locale, d.article_id, d.change_id, d.set_id, d.run_id, d.opt_in_id,
+           d.attempts, d.created_at,
+           CASE WHEN d.channel = 'email' AND d.kind = 'published' THEN
+               EXISTS (SELECT 1 FROM article a WHERE a.id = d.article_id AND a.visible)
+               AND EXISTS (SELECT 1 FROM subscription w
+                           JOIN feed_article fa ON fa.feed_id = w.feed_id AND fa.article_id = d.article_id
+                                               AND fa.left_at IS NULL
+                           WHERE w.subscriber_id = d.subscriber_id AND w.channel = 'email'
+                             AND w.frequency = 'immediate' AND w.state = 'confirmed')
+           ELSE TRUE END AS wanted
+    FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id
+    WHERE d.state = 'pending' AND d.channel = $3 AND d.lane = $4 AND d.due_at = $2 AND d.lease = $1
+    ORDER BY d.id";
+
+// "Sent" is a fact, even if the row was cancelled while it was on its way; everything else only settles what still waits.
+const SETTLE: &str = "
+    UPDATE delivery SET
+        state = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.state ELSE delivery.state END,
+        due_at = CASE WHEN x.state = 'pending' THEN x.due_at ELSE delivery.due_at END,
+        settled_at = CASE WHEN x.state = 'pending' THEN NULL ELSE $2 END,
+        cause = x.cause, detail = x.detail, lease = NULL
+    FROM (SELECT value->>'id' AS id, CAST(value->>'lease' AS INTEGER) AS lease, value->>'state' AS state,
+                 value->>'due_at' AS due_at, value->>'cause' AS cause, value->>'detail' AS detail
+          FROM json_each($1)) x
+    WHERE delivery.id = x.id AND delivery.lease = x.lease";
+// PostgreSQL names the unnesting of a JSON array otherwise and types its parts.
+const SETTLE_JSONB: &str = "
+    UPDATE delivery SET
+        state = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.state ELSE delivery.state END,
+        due_at = CASE WHEN x.state = 'pending' THEN x.due_at ELSE delivery.due_at END,
+        settled_at = CASE WHEN x.state = 'pending' THEN NULL ELSE $2 END,
+        cause = x.cause, detail = x.detail, lease = NULL
+    FROM (SELECT (value->>'id')::bigint AS id, (value->>'lease')::bigint AS lease, value->>'state' AS state,
+                 (value->>'due_at')::bigint AS due_at, value->>'cause' AS cause, value->>'detail' AS detail
+          FROM jsonb_array_elements($1::jsonb)) x
+    WHERE delivery.id = x.id AND delivery.lease = x.lease";
+
+// One row for a message in doubt must not hide in a retry: every try that did not end in "sent" is kept.
+const ATTEMPT: &str = "INSERT INTO attempt (delivery_id, at, cause, detail) VALUES ($1, $2, $3, $4)";
+
+const EXTEND: &str = "UPDATE delivery SET due_at = $3
+    WHERE state = 'pending' AND lease = $1 AND id IN (SELECT value FROM json_each($2))";
+const EXTEND_JSONB: &str = "UPDATE delivery SET due_at = $3
+    WHERE state = 'pending' AND lease = $1
+      AND id IN (SELECT value::bigint FROM jsonb_array_elements_text($2::jsonb) AS value)";
+
+impl Store {
+    /// Changes that wait to be fanned out, the oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_changes(&self, limit: i64) -> Result<Vec<OpenChange>> {
+        Ok(read!(self, p => sqlx::query_as("
+            SELECT id, article_id, kind FROM change WHERE processed_at IS NULL AND NOT held ORDER BY id LIMIT $1")
+            .bind(limit).fetch_all(p))?)
+    }
+
+    /// Turns one change into deliveries, once: the mark and the rows are one transaction. Answers how many rows, or
+    /// nothing if another replica did it.
+    ///
+    /// # Errors
+    /// When the database fails; nothing happened then.
+    pub async fn fan_out(&self, change_id: i64, now: Timestamp) -> Result<Option<u64>> {
+        let mut tx = self.begin().await?;
+        if exec!(&mut tx, sqlx::query(TAKE_CHANGE).bind(change_id).bind(now.0))? == 0 {
+            return Ok(None);
+        }
+        let people = exec!(&mut tx, sqlx::query(FAN_OUT_PEOPLE).bind(change_id).bind(now.0))?;
+        let endpoints = exec!(&mut tx, sqlx::query(FAN_OUT_ENDPOINTS).bind(change_id).bind(now.0))?;
+        tx.commit().await?;
+        Ok(Some(people + endpoints))
+    }
+
+    /// Claims up to `limit` due deliveries of a channel and lane until `until`, under `lease`. The claim is committed
+    /// before it returns: no transaction is open while anything is sent.
+    ///
+    /// # Errors
+    /// When the database fails; nothing is claimed then.
+    pub async fn claim(
+        &self,
+        channel: Channel,
+        lane: Lane,
+        lease: i64,
+        now: Timestamp,
+        until: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Claimed>> {
+        let mut tx = self.begin().await?;
+        let sql = tx.pick(CLAIM, CLAIM_SKIP_LOCKED);
+        let taken = exec!(
+            &mut tx,
+            sqlx::query(sql)
+                .bind(lease)
+                .bind(until.0)
+                .bind(channel.as_str())
+                .bind(lane.as_str())
+                .bind(now.0)
+                .bind(limit)
+        )?;
+        let rows = if taken == 0 {
+            Vec::new()
+        } else {
+            tx!(&mut tx, c => sqlx::query_as(CLAIMED).bind(lease).bind(until.0).bind(channel.as_str())
+                .bind(lane.as_str()).fetch_all(c))?
+        };
+        tx.commit().await?;
+        Ok(rows)
+    }
+
+    /// Pushes the end of a lease out, for messages that are still on their way.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn extend(&self, lease: i64, ids: &[i64], until: Timestamp) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let sql = tx.pick(EXTEND, EXTEND_JSONB);
+        let n = exec!(&mut tx, sqlx::query(sql).bind(lease).bind(to_json(&ids)?).bind(until.0))?;
+        tx.commit().await?;
+        Ok(n)
+    }
+
+    /// Settles a batch in one transaction. A row whose lease is not ours any more is left as it is.
+    ///
+    /// # Errors
+    /// When the database fails; nothing is settled then, and the batch may be settled again.
+    pub async fn settle(&self, batch: &[Settle], now: Timestamp) -> Result<u64> {
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.begin().await?;
+        let sql = tx.pick(SETTLE, SETTLE_JSONB);
+        let settled = exec!(&mut tx, sqlx::query(sql).bind(to_json(&batch)?).bind(now.0))?;
+        write_attempts(&mut tx, batch, now).await?;
+        tx.commit().await?;
+        Ok(settled)
+    }
+
+    /// Frees every claim: for the moment when one process alone begins to serve.
+    pub(super) async fn free_claims(&self) -> Result<()> {
+        let mut tx = self.begin().await?;
+        exec!(
+            &mut tx,
+            sqlx::query(
+                "UPDATE delivery SET lease = NULL, due_at = created_at WHERE state = 'pending' AND lease IS NOT NULL"
+            )
+        )?;
+        exec!(&mut tx, sqlx::query("DELETE FROM lease"))?;
+        tx.commit().await
+    }
+
+    /// When the next delivery of a channel is due, if any waits.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn next_due(&self, channel: Channel) -> Result<Option<Timestamp>> {
+        let due: Option<i64> = read!(self, p => sqlx::query_scalar("
+            SELECT min(due_at) FROM delivery WHERE state = 'pending' AND channel = $1
+              AND lane IN ('transactional', 'immediate', 'digest')")
+            .bind(channel.as_str()).fetch_one(p))?;
+        Ok(due.map(Timestamp))
+    }
+
+    /// What waits, by channel and lane.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queue_depth(&self) -> Result<Vec<QueueDepth>> {
+        Ok(read!(self, p => sqlx::query_as("
+            SELECT channel, lane, count(*) AS pending, min(due_at) AS oldest FROM delivery
+            WHERE state = 'pending' GROUP BY channel, lane ORDER BY channel, lane").fetch_all(p))?)
+    }
+
+    /// How many deliveries are in each state, by channel, kind, state and cause.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delivery_counts(&self, article_id: Option<i64>) -> Result<Vec<DeliveryCount>> {
+        Ok(read!(self, p => sqlx::query_as("
+            SELECT channel, kind, state, COALESCE(cause, '') AS cause, count(*) AS n FROM delivery
+            WHERE $1 < 0 OR article_id = $1
+            GROUP BY channel, kind, state, COALESCE(cause, '') ORDER BY channel, kind, state, COALESCE(cause, '')")
+            .bind(article_id.unwrap_or(-1)).fetch_all(p))?)
+    }
+
+    /// Drops finished deliveries, changes and attempts that are older than `before`. Answers how many deliveries.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sweep_deliveries(&self, before: Timestamp) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        exec!(&mut tx, sqlx::query("DELETE FROM attempt WHERE at < $1").bind(before.0))?;
+        // A mail that told a person of an article stays as long as the article's feed row may still cause another.
+        let gone = exec!(
+            &mut tx,
+            sqlx::query(
+                "
+            DELETE FROM delivery WHERE state <> 'pending' AND settled_at < $1
+              AND NOT (channel = 'email' AND article_id IS NOT NULL AND state = 'sent')"
+            )
+            .bind(before.0)
+        )?;
+        tx.commit().await?;
+        Ok(gone)
+    }
+}
+
+/// One line of a delivery report.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct DeliveryCount {
+    /// Channel.
+    pub channel: String,
+    /// Kind.
+    pub kind: String,
+    /// State.
+    pub state: String,
+    /// Cause, or nothing.
+    pub cause: String,
+    /// How many.
+    pub n: i64,
+}
+
+async fn write_attempts(tx: &mut Tx, batch: &[Settle], now: Timestamp) -> Result<()> {
+    for line in batch.iter().filter(|l| matches!(l.state, Settled::Pending | Settled::Dead)) {
+        exec!(tx, sqlx::query(ATTEMPT).bind(line.id).bind(now.0).bind(line.cause.unwrap_or("")).bind(&line.detail))?;
+    }
+    Ok(())
+}
+
+/// How long a claim is held before it must be extended.
+pub const LEASE: Duration = Duration::from_secs(60);

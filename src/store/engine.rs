@@ -1,0 +1,278 @@
+//! Opening the database, its two engines, and transactions over either. No table is named here.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Postgres, SqlSafeStr, Sqlite, Transaction};
+
+/// What can go wrong with the store, as callers act upon it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database could not be opened; the text says why and what to do. An operator must act.
+    #[error("{0}")]
+    Open(String),
+    /// Another process of loa serves from this SQLite file.
+    #[error("another loa process serves from {0}: stop it first, or use PostgreSQL to run several")]
+    InUse(PathBuf),
+    /// A stored value is not what this version of loa writes.
+    #[error("the database holds a value that this version cannot read: {0}")]
+    Corrupt(String),
+    /// The engine refused or broke off. The transaction did not happen; trying again later is right.
+    #[error("the database did not do it: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// What every store method answers.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(super) engine: Engine,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Engine {
+    /// One writer, since SQLite has one; readers beside it, which WAL never blocks.
+    Sqlite {
+        write: SqlitePool,
+        read: SqlitePool,
+        path: PathBuf,
+        lock: Arc<std::sync::Mutex<Option<File>>>,
+    },
+    Postgres(PgPool),
+}
+
+/// A transaction on either engine.
+pub(super) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Runs the same statement on whichever engine the transaction is on: `tx!(tx, c => query.execute(c))`.
+macro_rules! tx {
+    ($tx:expr, $c:ident => $body:expr) => {
+        match $tx {
+            $crate::store::engine::Tx::Sqlite(t) => {
+                let $c = &mut **t;
+                $body.await
+            }
+            $crate::store::engine::Tx::Postgres(t) => {
+                let $c = &mut **t;
+                $body.await
+            }
+        }
+    };
+}
+pub(super) use tx;
+
+/// Runs a statement that answers no rows; how many it changed.
+macro_rules! exec {
+    ($tx:expr, $query:expr) => {
+        match $tx {
+            $crate::store::engine::Tx::Sqlite(t) => $query.execute(&mut **t).await.map(|r| r.rows_affected()),
+            $crate::store::engine::Tx::Postgres(t) => $query.execute(&mut **t).await.map(|r| r.rows_affected()),
+        }
+    };
+}
+pub(super) use exec;
+
+/// Runs the same reading statement on whichever engine the store is on: `read!(self, p => query.fetch_all(p))`.
+macro_rules! read {
+    ($store:expr, $p:ident => $body:expr) => {
+        match &$store.engine {
+            $crate::store::engine::Engine::Sqlite { read: $p, .. } => $body.await,
+            $crate::store::engine::Engine::Postgres($p) => $body.await,
+        }
+    };
+}
+pub(super) use read;
+
+impl Tx {
+    pub(super) async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(t) => t.commit().await?,
+            Self::Postgres(t) => t.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// The text for this engine, where the two must differ.
+    pub(super) const fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite(_) => sqlite,
+            Self::Postgres(_) => postgres,
+        }
+    }
+}
+
+const MIGRATIONS: [(i64, &str, &str, &str); 1] = [(
+    1,
+    "first",
+    include_str!("migrations/sqlite/0001_first.sql"),
+    include_str!("migrations/postgres/0001_first.sql"),
+)];
+
+fn migrator(postgres: bool) -> Migrator {
+    let all = MIGRATIONS.iter().map(|(number, name, sqlite, pg)| {
+        let sql: &'static str = if postgres { pg } else { sqlite };
+        Migration::new(*number, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(all.collect());
+    // Session locks do not survive a pooler; two replicas that start together settle it by the second one's retry.
+    migrator.set_locking(false);
+    migrator
+}
+
+impl Store {
+    /// Opens `sqlite://path` (made if missing, with its folder) or `postgres://…`, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] with what to do.
+    pub async fn open(url: &str) -> Result<Self> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Self::open_postgres(url).await
+        } else if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
+            Self::open_sqlite(Path::new(path)).await
+        } else {
+            Err(StoreError::Open(
+                "[store] url: write sqlite://path/to/loa.db or postgres://user@host/database".to_owned(),
+            ))
+        }
+    }
+
+    async fn open_sqlite(path: &Path) -> Result<Self> {
+        let open = |e: &dyn std::fmt::Display| {
+            StoreError::Open(format!(
+                "cannot open the SQLite database {}: {e}; see that its folder exists and that this account may write there",
+                path.display()
+            ))
+        };
+        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|e| open(&e))?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: a power cut must not forget that a mail was sent.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            .pragma("cache_size", "-16000")
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("temp_store", "memory");
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(60))
+            .connect_with(options.clone())
+            .await
+            .map_err(|e| open(&e))?;
+        migrator(false).run(&write).await.map_err(|e| open(&e))?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await
+            .map_err(|e| open(&e))?;
+        let engine = Engine::Sqlite { write, read, path: path.to_owned(), lock: Arc::default() };
+        Ok(Self { engine })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self> {
+        // The driver's message may repeat parts of the address; the password is never in it.
+        let open = |e: &dyn std::fmt::Display| {
+            StoreError::Open(format!(
+                "cannot open the PostgreSQL database: {e}; check [store] url, that the server runs, and the account's rights"
+            ))
+        };
+        let options = PgConnectOptions::from_str(url).map_err(|e| open(&e))?.application_name("loa");
+        let pool = PgPoolOptions::new()
+            .max_connections(10)
+            .acquire_timeout(Duration::from_secs(15))
+            .connect_with(options)
+            .await
+            .map_err(|e| open(&e))?;
+        let mut tries = 0;
+        while let Err(e) = migrator(true).run(&pool).await {
+            tries += 1;
+            if tries == 3 {
+                return Err(open(&e));
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        Ok(Self { engine: Engine::Postgres(pool) })
+    }
+
+    /// Makes this process the only one that serves from a SQLite file (PostgreSQL takes any number), and frees every
+    /// claim that a killed predecessor left, so that its messages go out at once instead of after their lease.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] while another process holds it.
+    pub async fn take_for_serving(&self) -> Result<()> {
+        let Engine::Sqlite { path, lock, .. } = &self.engine else { return Ok(()) };
+        let mut name = path.clone().into_os_string();
+        name.push(".lock");
+        let file = File::create(&name).map_err(|e| StoreError::Open(format!("{}: {e}", name.display())))?;
+        file.try_lock().map_err(|_| StoreError::InUse(path.clone()))?;
+        *lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(file);
+        self.free_claims().await
+    }
+
+    /// Begins a writing transaction: `BEGIN IMMEDIATE` on SQLite, since an upgrade from reading fails at once there.
+    pub(super) async fn begin(&self) -> Result<Tx> {
+        Ok(match &self.engine {
+            Engine::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Engine::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// The text for this engine, where the two must differ.
+    pub(super) const fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match &self.engine {
+            Engine::Sqlite { .. } => sqlite,
+            Engine::Postgres(_) => postgres,
+        }
+    }
+
+    /// Asks the database for one row, to see that it answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<()> {
+        let one: i64 = read!(self, p => sqlx::query_scalar("SELECT CAST(1 AS BIGINT)").fetch_one(p))?;
+        if one == 1 { Ok(()) } else { Err(StoreError::Corrupt("1 is not 1".to_owned())) }
+    }
+
+    /// Which engine this is, for logs: `SQLite` or `PostgreSQL`.
+    #[must_use]
+    pub const fn engine_name(&self) -> &'static str {
+        self.pick("SQLite", "PostgreSQL")
+    }
+
+    /// Closes every connection; SQLite folds its write-ahead log into the file.
+    pub async fn close(&self) {
+        match &self.engine {
+            Engine::Sqlite { write, read, .. } => {
+                read.close().await;
+                write.close().await;
+            }
+            Engine::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Reads a stored JSON text.
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| StoreError::Corrupt(format!("{what}: {e}")))
+}
+
+/// Writes a value as the JSON text to be stored.
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| StoreError::Corrupt(e.to_string()))
+}

@@ -1,0 +1,454 @@
+//! People: their requests, their consent, their subscriptions, and their leaving.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+
+use super::engine::{Result, Store, Tx, exec, from_json, read, to_json, tx};
+use crate::clock::Timestamp;
+use crate::domain::subscriber::{EmailAddress, EndReason, Frequency, Locale};
+
+/// One feed at one frequency: what a person asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Wish {
+    /// The feed's row id.
+    pub feed_id: i64,
+    /// How often.
+    pub frequency: Frequency,
+}
+
+/// A request for subscriptions, before its double opt-in.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// Who asks.
+    pub email: &'a EmailAddress,
+    /// For what.
+    pub wishes: &'a [Wish],
+    /// In which language to speak to them.
+    pub locale: Locale,
+    /// Which version of the consent text they saw.
+    pub text_version: &'a str,
+    /// How they asked: `form`, `api`, `import`.
+    pub method: &'a str,
+}
+
+/// A person as the manage page shows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Row id.
+    pub id: i64,
+    /// Nothing once they were erased.
+    pub email: Option<String>,
+    /// Their language.
+    pub locale: Locale,
+    /// Their live subscriptions, by feed.
+    pub wishes: Vec<Wish>,
+}
+
+/// What a request asked for, for its confirmation mail and page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptIn {
+    /// Row id.
+    pub id: i64,
+    /// Who asked.
+    pub subscriber_id: i64,
+    /// For what.
+    pub wishes: Vec<Wish>,
+    /// In which language.
+    pub locale: Locale,
+    /// When.
+    pub requested_at: Timestamp,
+    /// When it was confirmed, if it was.
+    pub confirmed_at: Option<Timestamp>,
+}
+
+/// What came of a confirmation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The subscriptions stand.
+    Now(i64),
+    /// They stood already: the link was used before.
+    Before(i64),
+    /// The request is too old, or unknown.
+    Lapsed,
+}
+
+/// How long a request waits for its confirmation.
+pub const OPT_IN_LIFE: Duration = Duration::from_hours(7 * 24);
+
+/// At most this many confirmation mails go to one address in a day, whoever asks.
+const OPT_INS_A_DAY: i64 = 3;
+
+#[derive(FromRow)]
+struct OptInRow {
+    id: i64,
+    subscriber_id: i64,
+    wishes: String,
+    locale: String,
+    requested_at: i64,
+    confirmed_at: Option<i64>,
+}
+
+impl OptInRow {
+    fn into_opt_in(self) -> Result<OptIn> {
+        Ok(OptIn {
+            id: self.id,
+            subscriber_id: self.subscriber_id,
+            wishes: from_json("opt_in.wishes", &self.wishes)?,
+            locale: Locale::parse(&self.locale),
+            requested_at: Timestamp(self.requested_at),
+            confirmed_at: self.confirmed_at.map(Timestamp),
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct LiveRow {
+    id: i64,
+    feed_id: i64,
+    frequency: String,
+    told_until: i64,
+}
+
+/// A line of an export: one live subscription of one person.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct ExportRow {
+    /// Subscription row id, for paging.
+    pub id: i64,
+    /// Address.
+    pub email: String,
+    /// Feed.
+    pub slug: String,
+    /// Frequency.
+    pub frequency: String,
+    /// Language.
+    pub locale: String,
+    /// Since when, UTC milliseconds.
+    pub since: i64,
+}
+
+const OPT_IN: &str = "SELECT id, subscriber_id, wishes, locale, requested_at, confirmed_at FROM opt_in WHERE id = $1";
+
+const UPSERT_PERSON: &str = "
+    INSERT INTO subscriber (kind, email, email_key, locale, created_at) VALUES ('person', $1, $2, $3, $4)
+    ON CONFLICT (email_key) DO UPDATE SET email_key = excluded.email_key RETURNING id";
+
+const LIVE: &str = "
+    SELECT id, feed_id, frequency, told_until FROM subscription
+    WHERE subscriber_id = $1 AND channel = 'email' AND state = 'confirmed'";
+
+const BEGIN: &str = "
+    INSERT INTO subscription (subscriber_id, feed_id, channel, frequency, state, since, told_until)
+    VALUES ($1, $2, 'email', $3, 'confirmed', $4, COALESCE($5, (SELECT value FROM counter WHERE name = 'feed_version')))";
+
+const END: &str = "
+    UPDATE subscription SET state = 'ended', ended_at = $2, end_reason = $3 WHERE id = $1 AND state = 'confirmed'";
+
+// Who moves from a digest to immediate mails is sent at once what waited for the digest: nothing falls between.
+const CATCH_UP: &str = "
+    INSERT INTO delivery (lane, channel, kind, state, subscriber_id, article_id, due_at, created_at)
+    SELECT 'immediate', 'email', 'published', 'pending', $1, fa.article_id, $4, $4
+    FROM feed_article fa JOIN article a ON a.id = fa.article_id AND a.visible
+    WHERE fa.feed_id = $2 AND fa.left_at IS NULL AND fa.people AND fa.entered > $3
+    ON CONFLICT DO NOTHING";
+
+const CANCEL_PENDING: &str = "
+    UPDATE delivery SET state = 'cancelled', cause = $3, settled_at = $2
+    WHERE subscriber_id = $1 AND state = 'pending' AND channel = 'email' AND kind = $4";
+
+impl Store {
+    /// Writes a request and, in the same transaction, the confirmation mail to be sent. Answers nothing if this address
+    /// was asked often enough today: the mail is then not sent again, and the asker is told nothing different.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn request_opt_in(&self, request: &Request<'_>, now: Timestamp) -> Result<Option<i64>> {
+        let mut tx = self.begin().await?;
+        let id = upsert_person(&mut tx, request.email, request.locale, now).await?;
+        let today: i64 = tx!(&mut tx, c => sqlx::query_scalar("
+            SELECT count(*) FROM opt_in WHERE subscriber_id = $1 AND requested_at > $2 AND method <> 'import'")
+            .bind(id).bind(now.minus(Duration::from_hours(24)).0).fetch_one(c))?;
+        if today >= OPT_INS_A_DAY {
+            return Ok(None);
+        }
+        let opt_in = insert_opt_in(&mut tx, id, request, now, None).await?;
+        exec!(
+            &mut tx,
+            sqlx::query(
+                "
+            INSERT INTO delivery (lane, channel, kind, state, subscriber_id, opt_in_id, due_at, created_at)
+            VALUES ('transactional', 'email', 'confirm', 'pending', $1, $2, $3, $3)"
+            )
+            .bind(id)
+            .bind(opt_in)
+            .bind(now.0)
+        )?;
+        tx.commit().await?;
+        Ok(Some(opt_in))
+    }
+
+    /// The request with this id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn opt_in(&self, id: i64) -> Result<Option<OptIn>> {
+        let row: Option<OptInRow> = read!(self, p => sqlx::query_as(OPT_IN).bind(id).fetch_optional(p))?;
+        row.map(OptInRow::into_opt_in).transpose()
+    }
+
+    /// Confirms a request: its wishes become subscriptions. Using the link again changes nothing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn confirm(&self, opt_in: i64, now: Timestamp) -> Result<Confirmed> {
+        let mut tx = self.begin().await?;
+        let row: Option<OptInRow> = tx!(&mut tx, c => sqlx::query_as(OPT_IN).bind(opt_in).fetch_optional(c))?;
+        let Some(row) = row.map(OptInRow::into_opt_in).transpose()? else { return Ok(Confirmed::Lapsed) };
+        if row.confirmed_at.is_some() {
+            return Ok(Confirmed::Before(row.subscriber_id));
+        }
+        if now.since(row.requested_at) > OPT_IN_LIFE {
+            return Ok(Confirmed::Lapsed);
+        }
+        let taken = exec!(
+            &mut tx,
+            sqlx::query("UPDATE opt_in SET confirmed_at = $2 WHERE id = $1 AND confirmed_at IS NULL")
+                .bind(opt_in)
+                .bind(now.0)
+        )?;
+        if taken == 0 {
+            return Ok(Confirmed::Before(row.subscriber_id));
+        }
+        exec!(
+            &mut tx,
+            sqlx::query("UPDATE subscriber SET locale = $2 WHERE id = $1")
+                .bind(row.subscriber_id)
+                .bind(row.locale.as_str())
+        )?;
+        grant(&mut tx, row.subscriber_id, &row.wishes, false, now).await?;
+        tx.commit().await?;
+        Ok(Confirmed::Now(row.subscriber_id))
+    }
+
+    /// Adds confirmed subscriptions without a mail: for people whose consent the operator holds. Existing ones keep
+    /// their frequency. All of the batch or none of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn import_people(&self, batch: &[Request<'_>], now: Timestamp) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let mut new = 0;
+        for request in batch {
+            let id = upsert_person(&mut tx, request.email, request.locale, now).await?;
+            let live: Vec<LiveRow> = tx!(&mut tx, c => sqlx::query_as(LIVE).bind(id).fetch_all(c))?;
+            let wishes: Vec<Wish> =
+                request.wishes.iter().filter(|w| live.iter().all(|l| l.feed_id != w.feed_id)).copied().collect();
+            if wishes.is_empty() {
+                continue;
+            }
+            insert_opt_in(&mut tx, id, request, now, Some(now)).await?;
+            new += grant(&mut tx, id, &wishes, false, now).await?;
+        }
+        tx.commit().await?;
+        Ok(new)
+    }
+
+    /// A person with their live subscriptions.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn person(&self, id: i64) -> Result<Option<Person>> {
+        let row: Option<(Option<String>, String)> = read!(self, p => sqlx::query_as(
+            "SELECT email, locale FROM subscriber WHERE id = $1 AND kind = 'person'").bind(id).fetch_optional(p))?;
+        let Some((email, locale)) = row else { return Ok(None) };
+        let live: Vec<LiveRow> = read!(self, p => sqlx::query_as(LIVE).bind(id).fetch_all(p))?;
+        let wishes = live
+            .into_iter()
+            .filter_map(|l| Some(Wish { feed_id: l.feed_id, frequency: Frequency::parse(&l.frequency)? }))
+            .collect();
+        Ok(Some(Person { id, email, locale: Locale::parse(&locale), wishes }))
+    }
+
+    /// The row id of the person with this address.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn person_by_email(&self, email: &EmailAddress) -> Result<Option<i64>> {
+        Ok(read!(self, p => sqlx::query_scalar("SELECT id FROM subscriber WHERE email_key = $1")
+            .bind(email.key()).fetch_optional(p))?)
+    }
+
+    /// Makes a person's subscriptions exactly these. What is no longer wished ends as [`EndReason::Changed`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_wishes(&self, id: i64, wishes: &[Wish], locale: Locale, now: Timestamp) -> Result<()> {
+        let mut tx = self.begin().await?;
+        exec!(&mut tx, sqlx::query("UPDATE subscriber SET locale = $2 WHERE id = $1").bind(id).bind(locale.as_str()))?;
+        grant(&mut tx, id, wishes, true, now).await?;
+        cancel_orphans(&mut tx, id, EndReason::Changed, now).await?;
+        tx.commit().await
+    }
+
+    /// Ends a person's subscriptions of one frequency, or all of them, and cancels what is not yet sent of them.
+    /// Answers how many ended; none is no error, since a link may be pressed twice.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unsubscribe(
+        &self,
+        id: i64,
+        frequency: Option<Frequency>,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<usize> {
+        let mut tx = self.begin().await?;
+        let live: Vec<LiveRow> = tx!(&mut tx, c => sqlx::query_as(LIVE).bind(id).fetch_all(c))?;
+        let mut ended = 0;
+        for row in live.iter().filter(|l| frequency.is_none_or(|f| f.as_str() == l.frequency)) {
+            exec!(&mut tx, sqlx::query(END).bind(row.id).bind(now.0).bind(reason.as_str()))?;
+            ended += 1;
+        }
+        cancel_orphans(&mut tx, id, reason, now).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+
+    /// Erases a person: subscriptions end, what is pending is cancelled, the address is gone from every table.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn erase(&self, id: i64, now: Timestamp) -> Result<()> {
+        self.unsubscribe(id, None, EndReason::Erased, now).await?;
+        let mut tx = self.begin().await?;
+        exec!(
+            &mut tx,
+            sqlx::query(
+                "
+            UPDATE delivery SET state = 'cancelled', cause = 'erased', settled_at = $2
+            WHERE subscriber_id = $1 AND state = 'pending'"
+            )
+            .bind(id)
+            .bind(now.0)
+        )?;
+        exec!(&mut tx, sqlx::query("DELETE FROM opt_in WHERE subscriber_id = $1").bind(id))?;
+        exec!(
+            &mut tx,
+            sqlx::query("UPDATE subscriber SET email = NULL, email_key = NULL WHERE id = $1 AND kind = 'person'")
+                .bind(id)
+        )?;
+        tx.commit().await
+    }
+
+    /// Live email subscriptions by row id after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn export_page(&self, after: i64, limit: i64) -> Result<Vec<ExportRow>> {
+        Ok(read!(self, p => sqlx::query_as("
+            SELECT s.id, p.email, f.slug, s.frequency, p.locale, s.since
+            FROM subscription s JOIN subscriber p ON p.id = s.subscriber_id JOIN feed f ON f.id = s.feed_id
+            WHERE s.id > $1 AND s.state = 'confirmed' AND s.channel = 'email' AND p.email IS NOT NULL
+            ORDER BY s.id LIMIT $2").bind(after).bind(limit).fetch_all(p))?)
+    }
+
+    /// How many live email subscriptions there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_subscriptions(&self) -> Result<i64> {
+        Ok(read!(self, p => sqlx::query_scalar(
+            "SELECT count(*) FROM subscription WHERE state = 'confirmed' AND channel = 'email'").fetch_one(p))?)
+    }
+
+    /// Forgets addresses of people who have had no live subscription and no open request since `before`.
+    /// Answers how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sweep_people(&self, before: Timestamp) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let n = exec!(
+            &mut tx,
+            sqlx::query(
+                "
+            UPDATE subscriber SET email = NULL, email_key = NULL
+            WHERE kind = 'person' AND email IS NOT NULL AND created_at < $1
+              AND NOT EXISTS (SELECT 1 FROM subscription s WHERE s.subscriber_id = subscriber.id
+                              AND (s.state = 'confirmed' OR s.ended_at >= $1))
+              AND NOT EXISTS (SELECT 1 FROM opt_in o WHERE o.subscriber_id = subscriber.id AND o.requested_at >= $1)
+              AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber_id = subscriber.id AND d.state = 'pending')"
+            )
+            .bind(before.0)
+        )?;
+        tx.commit().await?;
+        Ok(n)
+    }
+}
+
+async fn upsert_person(tx: &mut Tx, email: &EmailAddress, locale: Locale, now: Timestamp) -> Result<i64> {
+    Ok(tx!(tx, c => sqlx::query_scalar(UPSERT_PERSON)
+        .bind(email.as_str()).bind(email.key()).bind(locale.as_str()).bind(now.0).fetch_one(c))?)
+}
+
+async fn insert_opt_in(
+    tx: &mut Tx,
+    id: i64,
+    request: &Request<'_>,
+    now: Timestamp,
+    confirmed: Option<Timestamp>,
+) -> Result<i64> {
+    Ok(tx!(tx, c => sqlx::query_scalar("
+        INSERT INTO opt_in (subscriber_id, wishes, locale, text_version, method, requested_at, confirmed_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id")
+        .bind(id).bind(to_json(&request.wishes)?).bind(request.locale.as_str()).bind(request.text_version)
+        .bind(request.method).bind(now.0).bind(confirmed.map(|t| t.0)).fetch_one(c))?)
+}
+
+/// Makes the wishes true. With `exactly`, what is not wished ends. Answers how many subscriptions began.
+async fn grant(tx: &mut Tx, id: i64, wishes: &[Wish], exactly: bool, now: Timestamp) -> Result<u64> {
+    let live: Vec<LiveRow> = tx!(tx, c => sqlx::query_as(LIVE).bind(id).fetch_all(c))?;
+    let mut begun = 0;
+    for row in &live {
+        let wish = wishes.iter().find(|w| w.feed_id == row.feed_id);
+        if wish.map_or(exactly, |w| w.frequency.as_str() != row.frequency) {
+            exec!(tx, sqlx::query(END).bind(row.id).bind(now.0).bind(EndReason::Changed.as_str()))?;
+        }
+    }
+    for wish in wishes {
+        let old = live.iter().find(|l| l.feed_id == wish.feed_id);
+        if old.is_some_and(|o| o.frequency == wish.frequency.as_str()) {
+            continue;
+        }
+        // From one digest to another, the new one goes on where the old one stopped.
+        let digest_before = old.filter(|o| o.frequency != Frequency::Immediate.as_str()).map(|o| o.told_until);
+        exec!(
+            tx,
+            sqlx::query(BEGIN)
+                .bind(id)
+                .bind(wish.feed_id)
+                .bind(wish.frequency.as_str())
+                .bind(now.0)
+                .bind(digest_before)
+        )?;
+        begun += 1;
+        if let Some(told_until) = digest_before.filter(|_| wish.frequency == Frequency::Immediate) {
+            exec!(tx, sqlx::query(CATCH_UP).bind(id).bind(wish.feed_id).bind(told_until).bind(now.0))?;
+        }
+    }
+    Ok(begun)
+}
+
+/// Cancels unsent mails of frequencies of which the person has no live subscription left.
+async fn cancel_orphans(tx: &mut Tx, id: i64, reason: EndReason, now: Timestamp) -> Result<()> {
+    let live: Vec<LiveRow> = tx!(tx, c => sqlx::query_as(LIVE).bind(id).fetch_all(c))?;
+    let has = |f: Frequency| live.iter().any(|l| l.frequency == f.as_str());
+    if !has(Frequency::Immediate) {
+        exec!(tx, sqlx::query(CANCEL_PENDING).bind(id).bind(now.0).bind(reason.as_str()).bind("published"))?;
+    }
+    if !has(Frequency::Daily) && !has(Frequency::Weekly) {
+        exec!(tx, sqlx::query(CANCEL_PENDING).bind(id).bind(now.0).bind(reason.as_str()).bind("digest"))?;
+    }
+    Ok(())
+}
