@@ -7,9 +7,19 @@ use sqlx::FromRow;
 use super::article::{next_version, touch_feeds};
 use super::engine::{Result, Store, exec, from_json, read, to_json, tx};
 use crate::clock::Timestamp;
-use crate::domain::article::StoredArticle;
 use crate::domain::feed::{Feed, FeedOrigin, FeedSpec};
 use crate::domain::selection::Reason;
+
+/// That an article is in a feed, and why.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// The article.
+    pub article_id: i64,
+    /// Its place in the order of feeds.
+    pub first_seen: Timestamp,
+    /// Why it is in the feed.
+    pub reason: Reason,
+}
 
 #[derive(FromRow)]
 struct FeedRow {
@@ -119,12 +129,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn refill_feed(&self, feed_id: i64, matches: &[(&StoredArticle, Reason)], now: Timestamp) -> Result<()> {
+    pub async fn refill_feed(&self, feed_id: i64, matches: &[Membership], now: Timestamp) -> Result<()> {
         let mut tx = self.begin().await?;
         let version = next_version(&mut tx).await?;
         let before: Vec<i64> = tx!(&mut tx, c => sqlx::query_scalar(
             "SELECT article_id FROM feed_article WHERE feed_id = $1 AND left_at IS NULL").bind(feed_id).fetch_all(c))?;
-        let now_in: std::collections::HashSet<i64> = matches.iter().map(|(a, _)| a.id).collect();
+        let now_in: std::collections::HashSet<i64> = matches.iter().map(|m| m.article_id).collect();
         for id in before.iter().filter(|id| !now_in.contains(id)) {
             exec!(
                 &mut tx,
@@ -134,7 +144,7 @@ impl Store {
                     .bind(now.0)
             )?;
         }
-        for (article, reason) in matches {
+        for member in matches {
             exec!(
                 &mut tx,
                 sqlx::query(
@@ -144,10 +154,10 @@ impl Store {
                 ON CONFLICT (feed_id, article_id) DO UPDATE SET reason = excluded.reason, left_at = NULL"
                 )
                 .bind(feed_id)
-                .bind(article.id)
-                .bind(to_json(reason)?)
+                .bind(member.article_id)
+                .bind(to_json(&member.reason)?)
                 .bind(now.0)
-                .bind(article.first_seen.0)
+                .bind(member.first_seen.0)
                 .bind(version)
             )?;
         }

@@ -1,0 +1,105 @@
+//! From what a source says to what loa publishes: NFC and XML-safe text, clean HTML, absolute links. Pure.
+
+use std::collections::HashMap;
+
+use url::Url;
+
+use crate::clock::Timestamp;
+use crate::domain::article::{Article, Category, CategoryRef, RawArticle};
+use crate::domain::site::Site;
+use crate::text::{excerpt, html, xml::XmlText};
+
+/// The longest lede that is kept, in characters. A source without a lede lends the beginning of its text.
+const SUMMARY_CHARS: usize = 400;
+
+/// Why an article cannot be published, in one clause.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Its address is neither absolute http(s) nor relative to the site.
+    #[error("its address \"{0}\" is not one that a browser can open")]
+    Address(String),
+    /// Nothing is left of the title once markup is taken away, and the text has no words either.
+    #[error("it has neither a title nor text")]
+    Empty,
+}
+
+/// Makes an article fit for publication.
+///
+/// # Errors
+/// [`Unfit`] says what is missing; the article is then left out and named to the operator.
+pub fn normalise(
+    source: &str,
+    raw: &RawArticle,
+    categories: &HashMap<String, Category>,
+    site: &Site,
+) -> Result<Article, Unfit> {
+    // Links in a portal's text are relative to the site root, not to the article (feeds.md d6); the article's own
+    // absolute address tells which site that is.
+    let url = site.base_url.join(&raw.url).map_err(|_| Unfit::Address(raw.url.clone()))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(Unfit::Address(raw.url.clone()));
+    }
+    let root = url.join("/").unwrap_or_else(|_| url.clone());
+    let content_html = html::clean(&raw.content_html, &root);
+    let lede = html::plain(&raw.summary_html);
+    let lede = if lede.trim().is_empty() { html::plain(&raw.content_html) } else { lede };
+    let summary = XmlText::new(&excerpt::excerpt(&lede, SUMMARY_CHARS));
+    let mut title = html::title(&raw.title);
+    if title.trim().is_empty() {
+        title = XmlText::new(&excerpt::excerpt(&lede, 80));
+    }
+    if title.trim().is_empty() {
+        return Err(Unfit::Empty);
+    }
+    let image = raw.image.clone().or_else(|| html::first_image(&content_html)).and_then(|mut image| {
+        let absolute = root.join(&image.url).ok().filter(|u| matches!(u.scheme(), "http" | "https"))?;
+        image.url = absolute.into();
+        Some(image)
+    });
+    Ok(Article {
+        source: source.to_owned(),
+        external_id: raw.external_id.clone(),
+        url: url.into(),
+        agency: html::agency(&lede),
+        title,
+        summary,
+        content_html,
+        authors: texts(&raw.authors),
+        categories: raw.categories.iter().filter_map(|id| category_ref(id, categories)).collect(),
+        tags: texts(&raw.tags),
+        language: language(&raw.language, site),
+        image,
+        published: published(raw.published),
+    })
+}
+
+fn texts(raw: &[String]) -> Vec<XmlText> {
+    raw.iter().map(|t| html::title(t)).filter(|t| !t.trim().is_empty()).collect()
+}
+
+fn language(raw: &str, site: &Site) -> String {
+    let tag = raw.trim().trim_matches('*');
+    let fine = !tag.is_empty() && tag.len() <= 35 && tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if fine { tag.to_owned() } else { site.locale.as_str().to_owned() }
+}
+
+/// Dates that no reader accepts (before 1990) are taken as unknown, which is the beginning of that time.
+fn published(raw: Timestamp) -> Timestamp {
+    const YEAR_1990: i64 = 631_152_000_000;
+    Timestamp(raw.0.max(YEAR_1990))
+}
+
+/// A category with the slugs of its ancestors. A circle in the tree ends the walk.
+fn category_ref(id: &str, categories: &HashMap<String, Category>) -> Option<CategoryRef> {
+    let own = categories.get(id)?;
+    let mut ancestors = Vec::new();
+    let mut next = own.parent.as_deref();
+    while let Some(category) = next.and_then(|id| categories.get(id)) {
+        if category.slug == own.slug || ancestors.contains(&category.slug) {
+            break;
+        }
+        ancestors.push(category.slug.clone());
+        next = category.parent.as_deref();
+    }
+    Some(CategoryRef { slug: own.slug.clone(), title: own.title.clone(), ancestors })
+}

@@ -1,0 +1,29 @@
+//! Sweep: what has served its time is dropped. What may still stop a second notice is kept.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::store::engine::{Result, Store};
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Settled deliveries and failed attempts.
+    pub deliveries: Duration,
+    /// Addresses of people without a subscription.
+    pub addresses: Duration,
+}
+
+/// Drops what is older than its retention.
+///
+/// # Errors
+/// When the database fails; the rest is dropped next time.
+pub async fn sweep(store: &Store, clock: &Clock, keep: Retention) -> Result<()> {
+    let now = clock.now();
+    let deliveries = store.sweep_deliveries(now.minus(keep.deliveries)).await?;
+    let people = store.sweep_people(now.minus(keep.addresses)).await?;
+    if deliveries + people > 0 {
+        tracing::info!(deliveries, people, "swept");
+    }
+    Ok(())
+}
