@@ -1,1 +1,43 @@
-//! Logs and metrics.
+//! Logs and metrics: lines on standard error, and numbers for a collector. Never masks anything itself: addresses and
+//! secrets are of types that cannot be printed whole.
+
+pub mod metrics;
+pub mod registry;
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people: coloured on a terminal.
+    Text,
+    /// For a collector: one JSON object a line, with the fields of the event at its top.
+    Json,
+}
+
+/// Why logging could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The level is neither a level nor directives such as `info,loa::work=debug`.
+    #[error("[log] level: {0}; write one such as \"info\" or \"info,loa::work=debug\"")]
+    Level(String),
+    /// Something else in this process logs already.
+    #[error("logging has begun already in this process")]
+    Twice,
+}
+
+/// Begins to log to standard error, so that standard output stays for what a command prints. Once per process.
+///
+/// # Errors
+/// When `level` cannot be read, or logging has begun already.
+pub fn init(format: Format, level: &str) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::builder().parse(level).map_err(|e| TelemetryError::Level(e.to_string()))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        Format::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
+    }
+    .map_err(|_| TelemetryError::Twice)
+}

@@ -1,0 +1,230 @@
+//! Builds the sections out of the merged tree. Never stops at a fault: each section is read to its end.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::fault::{Fault, Place, remedy};
+use super::reader::Reader;
+use super::sections::{
+    DigestSection, EmailSection, FeedsSection, HubSection, IngestSection, LogFormat, LogSection, RetentionSection,
+    SECTIONS, SOURCE, SiteSection, SourceSection, StoreSection, Transport, WebSection, WebhookSection,
+};
+use super::tree::{Entry, Node, Table, Value, to_toml};
+use super::value;
+use crate::text::xml::XmlText;
+
+/// The poll of a source that names none.
+const EVERY_MINUTE: &str = "0 * * * * *";
+
+/// Takes sections out of the merged tree; a section that is absent reads as empty, so that its keys are missed.
+pub(super) struct Sections<'c> {
+    /// The merged tree.
+    pub(super) root: Table,
+    /// Where the tree as a whole stands, for what is missing.
+    pub(super) place: Place,
+    /// The folder that relative paths begin at.
+    pub(super) base: &'c Path,
+    /// What was found wrong.
+    pub(super) faults: &'c mut Vec<Fault>,
+}
+
+impl Sections<'_> {
+    fn read<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Reader<'_>, &Path) -> Option<T>) -> Option<T> {
+        let known = SECTIONS.iter().find(|(section, _)| *section == name).map_or(&[][..], |(_, keys)| keys);
+        let (table, place) = match self.root.remove(name) {
+            None => (Table::new(), self.place.clone()),
+            Some(Entry { key, node: Node { value: Value::Table(table), .. } }) => (table, key),
+            Some(Entry { key, node }) => {
+                let what = format!(
+                    "{name}: must be a section, not {}; write [{name}] on a line of its own",
+                    node.value.kind()
+                );
+                self.faults.push(Fault::new(key, what));
+                return None;
+            }
+        };
+        let mut reader = Reader::new(format!("[{name}]"), known, table, place, self.faults);
+        let value = read(&mut reader, self.base);
+        reader.finish();
+        value
+    }
+
+    pub(super) fn site(&mut self) -> Option<SiteSection> {
+        self.read("site", |r, _| {
+            let title = r.text("title", value::filled);
+            let base_url = r.text("base_url", value::base_url);
+            let authority = r.text("authority", value::authority);
+            let language = r.text("language", value::language);
+            let timezone = r.text("timezone", value::zone);
+            Some(SiteSection {
+                title: XmlText::new(&title?),
+                base_url: base_url?,
+                authority: authority?,
+                language: language?,
+                timezone: timezone?,
+            })
+        })
+    }
+
+    pub(super) fn web(&mut self) -> Option<WebSection> {
+        self.read("web", |r, _| {
+            let listen = r.text("listen", value::listen);
+            let admin = r.optional("admin", value::listen);
+            let workers = r.optional_integer("workers", 1..=1024);
+            let trusted_proxies = r.list("trusted_proxies", value::network);
+            Some(WebSection { listen: listen?, admin, workers, trusted_proxies: trusted_proxies? })
+        })
+    }
+
+    pub(super) fn store(&mut self) -> Option<StoreSection> {
+        self.read("store", |r, base| {
+            let url = r.secret("url", |text| value::store_url(text, base));
+            Some(StoreSection { url: url? })
+        })
+    }
+
+    pub(super) fn feeds(&mut self) -> Option<FeedsSection> {
+        self.read("feeds", |r, base| {
+            let dir = r.text("dir", value::filled);
+            let each_category = r.boolean("each_category");
+            let items = r.integer("items", 1..=1000);
+            Some(FeedsSection { dir: base.join(dir?), each_category: each_category?, items: items? })
+        })
+    }
+
+    pub(super) fn email(&mut self) -> Option<EmailSection> {
+        self.read("email", |r, base| {
+            let smtp = r.text("transport", |text| value::choice(text, &[("folder", false), ("smtp", true)]));
+            let (has_url, has_folder) = (r.has("url"), r.has("folder"));
+            let url = r.optional_secret("url", value::smtp_url);
+            let folder = r.optional("folder", value::filled);
+            let from = r.secret("from", value::sender);
+            let reply_to = r.optional_secret("reply_to", value::sender);
+            let connections = r.integer("connections", 1..=256);
+            let rate = r.integer("rate", 0..=100_000);
+            let hello = r.optional("hello", value::host);
+            match smtp {
+                Some(true) if !has_url => {
+                    r.complain("url", "missing; transport = \"smtp\" needs it: \"smtp://host:25\"");
+                }
+                Some(false) if !has_folder => {
+                    r.complain("folder", "missing; transport = \"folder\" needs it: \"var/mail\"");
+                }
+                _ => {}
+            }
+            let transport = if smtp? { Transport::Smtp(url?) } else { Transport::Folder(base.join(folder?)) };
+            Some(EmailSection { transport, from: from?, reply_to, connections: connections?, rate: rate?, hello })
+        })
+    }
+
+    pub(super) fn digest(&mut self) -> Option<DigestSection> {
+        self.read("digest", |r, _| {
+            let daily = r.text("daily", value::hour);
+            let weekly = r.text("weekly", value::week_time);
+            Some(DigestSection { daily: daily?, weekly: weekly? })
+        })
+    }
+
+    pub(super) fn webhook(&mut self) -> Option<WebhookSection> {
+        self.read("webhook", |r, _| {
+            let allow = r.list("allow", value::network);
+            let timeout = r.text("timeout", value::duration);
+            Some(WebhookSection { allow: allow?, timeout: timeout? })
+        })
+    }
+
+    pub(super) fn hub(&mut self) -> Option<HubSection> {
+        self.read("hub", |r, _| {
+            let enabled = r.boolean("enabled");
+            let allow = r.list("allow", value::network);
+            Some(HubSection { enabled: enabled?, allow: allow? })
+        })
+    }
+
+    pub(super) fn ingest(&mut self) -> Option<IngestSection> {
+        self.read("ingest", |r, _| {
+            let max_new = r.integer("max_new", 1..=1_000_000);
+            let max_age = r.text("max_age", value::duration);
+            Some(IngestSection { max_new: max_new?, max_age: max_age? })
+        })
+    }
+
+    pub(super) fn retention(&mut self) -> Option<RetentionSection> {
+        self.read("retention", |r, _| {
+            let deliveries = r.text("deliveries", value::duration);
+            let addresses = r.text("addresses", value::duration);
+            Some(RetentionSection { deliveries: deliveries?, addresses: addresses? })
+        })
+    }
+
+    pub(super) fn log(&mut self) -> Option<LogSection> {
+        self.read("log", |r, _| {
+            let forms = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+            let format = r.text("format", |text| value::choice(text, &forms));
+            let level = r.text("level", value::level);
+            Some(LogSection { format: format?, level: level? })
+        })
+    }
+
+    /// Every `[[source]]`; none at all is no fault: feeds of what was seen before can still be served.
+    pub(super) fn sources(&mut self) -> Option<Vec<SourceSection>> {
+        let Some(entry) = self.root.remove(SOURCE) else {
+            return Some(Vec::new());
+        };
+        let Value::Array(nodes) = entry.node.value else {
+            self.faults.push(Fault::new(entry.key, "[source]: is one table; write [[source]] with two brackets"));
+            return None;
+        };
+        let count = nodes.len();
+        let mut sources: Vec<SourceSection> = Vec::new();
+        for node in nodes {
+            let Some(source) = self.source(node) else {
+                continue;
+            };
+            if let Some(first) = sources.iter().find(|s| s.name == source.name) {
+                let what = format!("is also the name of the source at {}; give each its own", first.place);
+                let fault = source.fault(Some("name"), &what);
+                self.faults.push(fault);
+            } else {
+                sources.push(source);
+            }
+        }
+        (sources.len() == count).then_some(sources)
+    }
+
+    fn source(&mut self, node: Node) -> Option<SourceSection> {
+        let Value::Table(mut table) = node.value else {
+            self.faults.push(Fault::new(node.place, "[[source]]: must be a table; write [[source]] on its own line"));
+            return None;
+        };
+        table.entry("poll".into()).or_insert_with(|| Entry {
+            key: node.place.clone(),
+            node: Node { place: node.place.clone(), value: Value::Text(EVERY_MINUTE.to_owned()) },
+        });
+        let places: BTreeMap<String, Place> =
+            table.iter().map(|(key, e)| (key.clone(), e.node.place.clone())).collect();
+        let mut r = Reader::new("[[source]]".into(), &["name", "kind", "poll"], table, node.place.clone(), self.faults);
+        let name = r.text("name", value::name);
+        let kind = r.text("kind", value::filled);
+        let poll = r.text("poll", value::cron);
+        let mut settings: toml::Table = r.rest().into_iter().map(|(key, entry)| (key, to_toml(&entry.node))).collect();
+        if let Some(toml::Value::String(path)) = settings.get_mut("path") {
+            *path = self.base.join(&*path).to_string_lossy().into_owned();
+        }
+        Some(SourceSection { name: name?, kind: kind?, poll: poll?, settings, place: node.place, places })
+    }
+
+    /// Notes every section that does not exist.
+    pub(super) fn finish(self) {
+        let mut names: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
+        names.push(SOURCE);
+        for (key, entry) in self.root {
+            let what = if let Value::Table(_) | Value::Array(_) = entry.node.value {
+                format!("[{key}]: unknown section; {}", remedy(&key, &names))
+            } else {
+                format!("{key}: stands before any section; put it under its [section]")
+            };
+            self.faults.push(Fault::new(entry.key, what));
+        }
+    }
+}

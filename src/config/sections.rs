@@ -1,0 +1,211 @@
+//! The sections of the configuration, one type each. Never holds a default: those stand in `deploy/loa.toml` alone.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use url::Url;
+
+use super::fault::{Fault, Place};
+use super::secret::SecretUrl;
+use super::value::Sender;
+use crate::domain::digest::WeekTime;
+use crate::domain::subscriber::Locale;
+use crate::text::xml::XmlText;
+
+/// The name of the section that may stand many times.
+pub(super) const SOURCE: &str = "source";
+
+/// Every other section with its keys.
+pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
+    ("site", &["title", "base_url", "authority", "language", "timezone"]),
+    ("web", &["listen", "admin", "workers", "trusted_proxies"]),
+    ("store", &["url"]),
+    ("feeds", &["dir", "each_category", "items"]),
+    ("email", &["transport", "url", "folder", "from", "reply_to", "connections", "rate", "hello"]),
+    ("digest", &["daily", "weekly"]),
+    ("webhook", &["allow", "timeout"]),
+    ("hub", &["enabled", "allow"]),
+    ("ingest", &["max_new", "max_age"]),
+    ("retention", &["deliveries", "addresses"]),
+    ("log", &["format", "level"]),
+];
+
+/// `[site]`: the portal that loa speaks for.
+#[derive(Clone, Debug)]
+pub struct SiteSection {
+    /// Name as people read it.
+    pub title: XmlText,
+    /// Where loa is reached from outside; ends in `/`.
+    pub base_url: Url,
+    /// Authority of entry ids (RFC 4151).
+    pub authority: String,
+    /// Language of the portal.
+    pub language: Locale,
+    /// Zone of dates and digests.
+    pub timezone: TimeZone,
+}
+
+/// `[web]`: the server.
+#[derive(Clone, Debug)]
+pub struct WebSection {
+    /// Where requests are taken.
+    pub listen: SocketAddr,
+    /// A second address for the operator alone, if any.
+    pub admin: Option<SocketAddr>,
+    /// Threads that answer; nothing means one for each processor.
+    pub workers: Option<usize>,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// `[store]`: loa's own database.
+#[derive(Clone, Debug)]
+pub struct StoreSection {
+    /// `sqlite://…` or `postgres://…`.
+    pub url: SecretUrl,
+}
+
+/// `[feeds]`: what is published.
+#[derive(Clone, Debug)]
+pub struct FeedsSection {
+    /// Folder of feed files.
+    pub dir: PathBuf,
+    /// Whether each visible category has a feed as well.
+    pub each_category: bool,
+    /// Articles in a feed document.
+    pub items: u32,
+}
+
+/// `[[source]]`: a content store.
+#[derive(Clone)]
+pub struct SourceSection {
+    /// Its name, unique; stands in article ids.
+    pub name: String,
+    /// What it is: `folder`, `joomla`, …
+    pub kind: String,
+    /// When it is polled: a cron line of six fields.
+    pub poll: String,
+    /// The keys of its kind; a relative `path` is already completed.
+    pub settings: toml::Table,
+    /// Where it stands.
+    pub place: Place,
+    pub(super) places: BTreeMap<String, Place>,
+}
+
+impl SourceSection {
+    /// A fault of one of its settings (or of the whole), at its place in the file.
+    #[must_use]
+    pub fn fault(&self, key: Option<&str>, what: &str) -> Fault {
+        let place = key.and_then(|key| self.places.get(key)).unwrap_or(&self.place).clone();
+        let key = key.map(|key| format!(" {key}")).unwrap_or_default();
+        Fault::new(place, format!("[[source]] \"{}\"{key}: {what}", self.name))
+    }
+}
+
+/// Shows no setting: any of them may be a secret.
+impl fmt::Debug for SourceSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&String> = self.settings.keys().collect();
+        f.debug_struct("SourceSection")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("poll", &self.poll)
+            .field("settings", &keys)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How mails leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Written to a folder, sent to nobody.
+    Folder(PathBuf),
+    /// Through a relay: `smtp://…` or `smtps://…`.
+    Smtp(SecretUrl),
+}
+
+/// `[email]`: the relay and who the mails are from.
+#[derive(Clone, Debug)]
+pub struct EmailSection {
+    /// How mails leave.
+    pub transport: Transport,
+    /// Who they are from.
+    pub from: Sender,
+    /// Where answers go, if not to `from`.
+    pub reply_to: Option<Sender>,
+    /// Connections to the relay, at most.
+    pub connections: usize,
+    /// Mails a second, at most; 0 is no limit.
+    pub rate: u32,
+    /// The name given in EHLO, if not the host of the site.
+    pub hello: Option<String>,
+}
+
+/// `[digest]`: when digests are due.
+#[derive(Clone, Debug)]
+pub struct DigestSection {
+    /// Hour of the daily one.
+    pub daily: Time,
+    /// Weekday and hour of the weekly one.
+    pub weekly: WeekTime,
+}
+
+/// `[webhook]`: calls to endpoints.
+#[derive(Clone, Debug)]
+pub struct WebhookSection {
+    /// Private networks that may be called all the same.
+    pub allow: Vec<IpNet>,
+    /// How long one call may take in all.
+    pub timeout: Duration,
+}
+
+/// `[hub]`: WebSub.
+#[derive(Clone, Debug)]
+pub struct HubSection {
+    /// Whether there is a hub.
+    pub enabled: bool,
+    /// Private networks whose callbacks are accepted.
+    pub allow: Vec<IpNet>,
+}
+
+/// `[ingest]`: what is news.
+#[derive(Clone, Debug)]
+pub struct IngestSection {
+    /// More new articles than this in one poll are held back.
+    pub max_new: u32,
+    /// Older articles are told to nobody.
+    pub max_age: Duration,
+}
+
+/// `[retention]`: how long things are kept.
+#[derive(Clone, Debug)]
+pub struct RetentionSection {
+    /// Records of deliveries.
+    pub deliveries: Duration,
+    /// Addresses of people who follow nothing.
+    pub addresses: Duration,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For a collector: one object a line.
+    Json,
+}
+
+/// `[log]`: what is logged, and how.
+#[derive(Clone, Debug)]
+pub struct LogSection {
+    /// The form.
+    pub format: LogFormat,
+    /// Level, or directives such as `info,loa::work=debug`.
+    pub level: String,
+}
