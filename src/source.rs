@@ -2,8 +2,13 @@
 
 pub mod folder;
 pub mod joomla;
+mod media;
+mod slug;
+mod stamp;
 
 use std::collections::BTreeSet;
+
+use serde::Deserialize;
 
 use crate::clock::Timestamp;
 use crate::domain::article::{Category, RawArticle};
@@ -85,4 +90,93 @@ pub trait Source {
     async fn scan(&self, now: Timestamp) -> Result<Scan, SourceError>;
     /// Full articles for these ids; ids that are not visible are left out.
     async fn fetch(&self, ids: &BTreeSet<String>, now: Timestamp) -> Result<Fetched, SourceError>;
+}
+
+/// The keys of one `[[source]]` besides those that every kind has (`name`, `poll`): `kind` chooses the rest. Unknown keys
+/// are errors.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Settings {
+    /// `kind = "folder"`
+    Folder(folder::Settings),
+    /// `kind = "joomla"`
+    Joomla(joomla::Settings),
+}
+
+/// A source of any kind, so that callers need no generics.
+#[derive(Debug)]
+pub enum AnySource {
+    /// Files with front matter.
+    Folder(folder::Folder),
+    /// Joomla's tables.
+    Joomla(joomla::Joomla),
+}
+
+impl AnySource {
+    /// Checks the settings and makes the source. Connects to nothing: the first read does.
+    ///
+    /// # Errors
+    /// [`SourceError::Schema`] when a setting cannot be right, in words for the operator.
+    pub fn open(name: &str, settings: Settings) -> Result<Self, SourceError> {
+        Ok(match settings {
+            Settings::Folder(settings) => Self::Folder(folder::Folder::open(name, settings)?),
+            Settings::Joomla(settings) => Self::Joomla(joomla::Joomla::open(name, settings)?),
+        })
+    }
+}
+
+impl Source for AnySource {
+    async fn describe(&self) -> Result<Description, SourceError> {
+        match self {
+            Self::Folder(source) => source.describe().await,
+            Self::Joomla(source) => source.describe().await,
+        }
+    }
+
+    async fn scan(&self, now: Timestamp) -> Result<Scan, SourceError> {
+        match self {
+            Self::Folder(source) => source.scan(now).await,
+            Self::Joomla(source) => source.scan(now).await,
+        }
+    }
+
+    async fn fetch(&self, ids: &BTreeSet<String>, now: Timestamp) -> Result<Fetched, SourceError> {
+        match self {
+            Self::Folder(source) => source.fetch(ids, now).await,
+            Self::Joomla(source) => source.fetch(ids, now).await,
+        }
+    }
+}
+
+/// The site's own address as a base that ends in `/`.
+fn site_base(name: &str, site_url: &str) -> Result<url::Url, SourceError> {
+    let fault = |why: &str| {
+        SourceError::Schema(format!(
+            "source `{name}`: site_url = \"{site_url}\" {why}; write the portal's address, such as https://portal.example.vn/"
+        ))
+    };
+    let mut base = url::Url::parse(site_url).map_err(|_| fault("is not an address"))?;
+    if !matches!(base.scheme(), "http" | "https") {
+        return Err(fault("is neither http nor https"));
+    }
+    base.set_query(None);
+    base.set_fragment(None);
+    if !base.path().ends_with('/') {
+        let path = format!("{}/", base.path());
+        base.set_path(&path);
+    }
+    Ok(base)
+}
+
+/// A time zone by its IANA name.
+fn time_zone(name: &str, zone: &str) -> Result<jiff::tz::TimeZone, SourceError> {
+    if zone == "UTC" {
+        return Ok(jiff::tz::TimeZone::UTC);
+    }
+    jiff::tz::TimeZone::get(zone).map_err(|_| {
+        SourceError::Schema(format!(
+            "source `{name}`: timezone = \"{zone}\" is not known on this machine; write an IANA name such as \
+             Asia/Ho_Chi_Minh and install the system's tzdata"
+        ))
+    })
 }

@@ -1,0 +1,245 @@
+//! The way into the portal's database: connections, one read-only moment per visit, rows as text. Never writes, never keeps
+//! more than two connections, never lets the password out.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row as _};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+use url::Url;
+
+use super::fault::{self, Place};
+use crate::source::SourceError;
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+const ANSWER_WITHIN: Duration = Duration::from_mins(1);
+const CONNECTIONS: usize = 2;
+
+/// Which dialect the database speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// MySQL and MariaDB.
+    MySql,
+    /// PostgreSQL.
+    Postgres,
+}
+
+enum Options {
+    MySql(Box<MySqlConnectOptions>),
+    Postgres(Box<PgConnectOptions>),
+}
+
+enum Connection {
+    MySql(Box<MySqlConnection>),
+    Postgres(Box<PgConnection>),
+}
+
+/// One database and how to reach it.
+pub(super) struct Door {
+    options: Options,
+    place: Place,
+    idle: Mutex<Option<Connection>>,
+    permits: Semaphore,
+}
+
+/// One read-only transaction: all that is read in it belongs to one moment.
+pub(super) struct Visit<'a> {
+    connection: Connection,
+    door: &'a Door,
+    _permit: SemaphorePermit<'a>,
+}
+
+/// A row whose columns were all selected as text.
+pub(super) struct Row(Vec<Option<String>>);
+
+impl Row {
+    /// The column, or nothing if it is NULL.
+    pub(super) fn maybe(&self, column: usize) -> Option<&str> {
+        self.0.get(column).and_then(Option::as_deref)
+    }
+
+    /// The column; empty if it is NULL.
+    pub(super) fn text(&self, column: usize) -> &str {
+        self.maybe(column).unwrap_or_default()
+    }
+
+    /// The column as a number; 0 if it is NULL or none.
+    pub(super) fn number(&self, column: usize) -> i64 {
+        self.text(column).trim().parse().unwrap_or(0)
+    }
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Door({})", self.place)
+    }
+}
+
+impl Door {
+    /// Checks the address; connects to nothing.
+    ///
+    /// # Errors
+    /// [`SourceError::Schema`] when the address is none. The message does not repeat it: it holds the password.
+    pub(super) fn open(source: &str, address: &str) -> Result<Self, SourceError> {
+        let fault = |why: &str| {
+            SourceError::Schema(format!(
+                "source `{source}`: `url` {why}; write mysql://user:password@host:3306/database or \
+                 postgres://user:password@host:5432/database (characters such as @ : / in the password as %40 %3A %2F)"
+            ))
+        };
+        let url = Url::parse(address).map_err(|_| fault("is not an address"))?;
+        if url.path().trim_matches('/').is_empty() {
+            return Err(fault("names no database"));
+        }
+        let (engine, options) = match url.scheme() {
+            "mysql" | "mariadb" => {
+                let address = address.replacen("mariadb://", "mysql://", 1);
+                let options = MySqlConnectOptions::from_str(&address).map_err(|_| fault("cannot be understood"))?;
+                (Engine::MySql, Options::MySql(Box::new(options.disable_statement_logging())))
+            }
+            "postgres" | "postgresql" => {
+                let options = PgConnectOptions::from_str(address).map_err(|_| fault("cannot be understood"))?;
+                let options = options.application_name("loa").disable_statement_logging();
+                (Engine::Postgres, Options::Postgres(Box::new(options)))
+            }
+            _ => return Err(fault("begins with neither mysql:// nor postgres://")),
+        };
+        let port = url.port().unwrap_or(if engine == Engine::MySql { 3306 } else { 5432 });
+        let place = Place {
+            source: source.to_owned(),
+            engine,
+            host: format!("{}:{port}", url.host_str().unwrap_or("localhost")),
+            database: url.path().trim_matches('/').to_owned(),
+            user: url.username().to_owned(),
+        };
+        Ok(Self { options, place, idle: Mutex::default(), permits: Semaphore::new(CONNECTIONS) })
+    }
+
+    /// Which dialect is spoken here.
+    pub(super) fn engine(&self) -> Engine {
+        self.place.engine
+    }
+
+    /// Where this is, for messages.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Begins a read-only transaction that sees one moment.
+    pub(super) async fn enter(&self) -> Result<Visit<'_>, SourceError> {
+        let permit = timeout(ANSWER_WITHIN, self.permits.acquire()).await;
+        let Ok(Ok(permit)) = permit else {
+            return Err(SourceError::Unreachable(format!(
+                "{}: both connections are busy; the next poll tries again",
+                self.place
+            )));
+        };
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut connection) = idle
+            && let Ok(Ok(())) = timeout(CONNECT_WITHIN, connection.begin()).await
+        {
+            return Ok(Visit { connection, door: self, _permit: permit });
+        }
+        let fresh = async {
+            let mut connection = self.connect().await?;
+            connection.begin().await?;
+            Ok::<_, sqlx::Error>(connection)
+        };
+        let connection = match timeout(CONNECT_WITHIN, fresh).await {
+            Ok(connection) => connection.map_err(|error| fault::from_sql(&self.place, &error))?,
+            Err(_) => return Err(fault::silent(&self.place, CONNECT_WITHIN)),
+        };
+        Ok(Visit { connection, door: self, _permit: permit })
+    }
+
+    async fn connect(&self) -> Result<Connection, sqlx::Error> {
+        Ok(match &self.options {
+            Options::MySql(options) => Connection::MySql(Box::new(options.connect().await?)),
+            Options::Postgres(options) => Connection::Postgres(Box::new(options.connect().await?)),
+        })
+    }
+}
+
+impl Connection {
+    async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::MySql(connection) => {
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
+                let begun = connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await;
+                if begun.as_ref().is_err_and(fault::is_syntax) {
+                    // Servers of the 5.5 line know no READ ONLY. The account may only SELECT there too.
+                    connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT").await?;
+                } else {
+                    begun?;
+                }
+            }
+            Self::Postgres(connection) => {
+                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::MySql(connection) => connection.execute("COMMIT").await.map(drop),
+            Self::Postgres(connection) => connection.execute("COMMIT").await.map(drop),
+        }
+    }
+}
+
+impl Visit<'_> {
+    /// Runs a query whose columns are all text and hands each row to `take`. `sql` holds nothing from outside but a checked
+    /// prefix and numbers; anything else is bound.
+    pub(super) async fn each(
+        &mut self,
+        sql: String,
+        bound: Option<&str>,
+        mut take: impl FnMut(Row) + Send,
+    ) -> Result<(), SourceError> {
+        // The two arms differ in types only.
+        macro_rules! stream {
+            ($connection:expr) => {{
+                // Not kept as a named statement: poolers in front of PostgreSQL lose those.
+                let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+                if let Some(bound) = bound {
+                    query = query.bind(bound);
+                }
+                let mut rows = query.fetch(&mut **$connection);
+                while let Some(row) = rows.try_next().await? {
+                    let cells = (0..row.len()).map(|column| {
+                        let bytes = row.try_get_unchecked::<Option<&[u8]>, _>(column)?;
+                        Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+                    });
+                    take(Row(cells.collect::<Result<_, sqlx::Error>>()?));
+                }
+            }};
+        }
+        let place = &self.door.place;
+        let connection = &mut self.connection;
+        let read = async move {
+            match connection {
+                Connection::MySql(connection) => stream!(connection),
+                Connection::Postgres(connection) => stream!(connection),
+            }
+            Ok::<_, sqlx::Error>(())
+        };
+        match timeout(ANSWER_WITHIN, read).await {
+            Ok(read) => read.map_err(|error| fault::from_sql(place, &error)),
+            Err(_) => Err(fault::silent(place, ANSWER_WITHIN)),
+        }
+    }
+
+    /// Ends the transaction and keeps the connection for the next visit. A visit that is dropped instead closes its own.
+    pub(super) async fn leave(mut self) {
+        if let Ok(Ok(())) = timeout(CONNECT_WITHIN, self.connection.end()).await {
+            *self.door.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.connection);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What a database holds of a Joomla: the prefix of its tables, its line of versions, and which optional tables may be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::door::{Door, Engine, Visit};
+use crate::source::SourceError;
+
+/// The tables of one Joomla.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// Before each table's name; letters, digits and `_` only.
+    pub(super) prefix: String,
+    /// The line of versions, by the columns.
+    pub(super) version: &'static str,
+    /// Names of authors can be read.
+    pub(super) users: bool,
+    /// Tags can be read.
+    pub(super) tags: bool,
+    /// Access levels can be read.
+    pub(super) view_levels: bool,
+    /// The tree of user groups can be read.
+    pub(super) groups: bool,
+    /// The parameters of com_users can be read.
+    pub(super) extensions: bool,
+}
+
+type Tables = BTreeMap<String, BTreeSet<String>>;
+
+const NEEDED: [&str; 16] = [
+    "id",
+    "title",
+    "alias",
+    "introtext",
+    "fulltext",
+    "state",
+    "catid",
+    "created",
+    "created_by",
+    "created_by_alias",
+    "modified",
+    "publish_up",
+    "publish_down",
+    "images",
+    "access",
+    "language",
+];
+
+/// Whether a prefix can be put into SQL.
+pub(super) fn is_prefix(prefix: &str) -> bool {
+    prefix.len() <= 32 && prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+impl Layout {
+    /// Looks at the columns that the account may see. Without a `prefix` there must be exactly one Joomla.
+    pub(super) async fn find(door: &Door, visit: &mut Visit<'_>, prefix: Option<&str>) -> Result<Self, SourceError> {
+        let sql = match door.engine() {
+            Engine::MySql => {
+                "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR) FROM information_schema.columns \
+                 WHERE table_schema = DATABASE()"
+            }
+            Engine::Postgres => {
+                "SELECT CAST(table_name AS text), CAST(column_name AS text) FROM information_schema.columns \
+                 WHERE CAST(table_schema AS text) = ANY(CAST(current_schemas(false) AS text[]))"
+            }
+        };
+        let mut tables = Tables::new();
+        visit
+            .each(sql.to_owned(), None, |row| {
+                tables.entry(row.text(0).to_owned()).or_default().insert(row.text(1).to_ascii_lowercase());
+            })
+            .await?;
+        let place = door.place();
+        let found = prefixes(&tables);
+        let prefix = match (prefix, found.as_slice()) {
+            (Some(prefix), _) if found.iter().any(|known| known == prefix) => prefix.to_owned(),
+            (Some(prefix), []) => {
+                // Nothing to see: the server itself says best whether a grant or a table lacks.
+                for table in ["content", "categories"] {
+                    let table = door.engine().quote(&format!("{prefix}{table}"));
+                    visit.each(format!("SELECT NULL FROM {table} WHERE 1 = 0"), None, drop).await?;
+                }
+                prefix.to_owned()
+            }
+            (Some(prefix), _) => {
+                return Err(SourceError::Schema(format!(
+                    "{place}: no Joomla tables with the prefix `{prefix}` can be seen, but there are some with {}; correct \
+                     `prefix`, or grant SELECT on {prefix}content and {prefix}categories",
+                    quoted(&found)
+                )));
+            }
+            (None, [one]) => one.clone(),
+            (None, []) => {
+                return Err(SourceError::Schema(format!(
+                    "{place}: no Joomla tables can be seen (…_content beside …_categories); correct the database in `url`, \
+                     or grant the account SELECT on them"
+                )));
+            }
+            (None, _) => {
+                return Err(SourceError::Schema(format!(
+                    "{place}: there are several Joomlas here, with the prefixes {}; say which with `prefix = \"…\"`",
+                    quoted(&found)
+                )));
+            }
+        };
+        if !is_prefix(&prefix) {
+            return Err(SourceError::Schema(format!(
+                "{place}: the tables' prefix holds other characters than letters, digits and _ or is longer than 32"
+            )));
+        }
+        Ok(Self::of(&tables, prefix))
+    }
+
+    fn of(tables: &Tables, prefix: String) -> Self {
+        let has = |table: &str, columns: &[&str]| {
+            let known = tables.get(&format!("{prefix}{table}"));
+            known.is_some_and(|known| columns.iter().all(|column| known.contains(*column)))
+        };
+        let version = if has("content", &["title_alias"]) {
+            "Joomla 2.5"
+        } else if has("content", &["xreference", "note"]) {
+            "Joomla 3.9 or later 3.x"
+        } else if has("content", &["xreference"]) {
+            "Joomla 3.x"
+        } else {
+            "Joomla 4 or later"
+        };
+        Self {
+            users: has("users", &["id", "name"]),
+            tags: has("tags", &["id", "title", "published", "access"])
+                && has("contentitem_tag_map", &["type_alias", "content_item_id", "tag_id"]),
+            view_levels: has("viewlevels", &["id", "rules"]),
+            groups: has("usergroups", &["id", "parent_id"]),
+            extensions: has("extensions", &["type", "element", "params"]),
+            version,
+            prefix,
+        }
+    }
+
+    /// What loa goes without, in words; empty when nothing lacks.
+    pub(super) fn lacking(&self) -> Vec<&'static str> {
+        [
+            (self.users, "names of authors (users: id, name)"),
+            (self.tags, "tags (tags, contentitem_tag_map)"),
+            (self.view_levels, "access levels (viewlevels): only level 1 counts as public unless guest_levels is set"),
+            (self.groups, "user groups (usergroups)"),
+            (self.extensions, "the guest group (extensions)"),
+        ]
+        .into_iter()
+        .filter_map(|(there, what)| (!there).then_some(what))
+        .collect()
+    }
+}
+
+/// Prefixes of tables that look like Joomla's.
+fn prefixes(tables: &Tables) -> Vec<String> {
+    let looks_right = |columns: &BTreeSet<String>| NEEDED.iter().all(|column| columns.contains(*column));
+    tables
+        .iter()
+        .filter(|(_, columns)| looks_right(columns))
+        .filter_map(|(table, _)| table.strip_suffix("content"))
+        .filter(|prefix| prefix.is_empty() || prefix.ends_with('_'))
+        .filter(|prefix| tables.contains_key(&format!("{prefix}categories")))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn quoted(prefixes: &[String]) -> String {
+    prefixes.iter().map(|prefix| format!("`{prefix}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_that_could_carry_sql_is_refused() {
+        for good in ["", "jos_", "K3v9x_"] {
+            assert!(is_prefix(good), "{good}");
+        }
+        for bad in ["jos`_", "a b", "x\"; --", "đ_", "a23456789012345678901234567890123"] {
+            assert!(!is_prefix(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn tables_that_only_end_alike_are_no_joomla() {
+        let columns: BTreeSet<String> = NEEDED.iter().map(|c| (*c).to_owned()).collect();
+        let mut tables = Tables::from([
+            ("jos_content".into(), columns.clone()),
+            ("jos_categories".into(), BTreeSet::new()),
+            ("jos_ucm_content".into(), BTreeSet::from(["core_title".into()])),
+            ("lone_content".into(), columns.clone()),
+            ("mycontent".into(), columns.clone()),
+            ("mycategories".into(), BTreeSet::new()),
+        ]);
+        assert_eq!(prefixes(&tables), ["jos_"]);
+        tables.insert("old_content".into(), columns);
+        tables.insert("old_categories".into(), BTreeSet::new());
+        assert_eq!(prefixes(&tables), ["jos_", "old_"]);
+    }
+}

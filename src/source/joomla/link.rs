@@ -1,0 +1,102 @@
+//! Addresses of articles by a template, because Joomla's own depend on menus that the tables only hint at. Pure.
+
+use url::Url;
+
+/// The form that works on every Joomla (it may redirect).
+pub(super) const DEFAULT: &str = "{base}index.php?option=com_content&view=article&id={id}";
+
+const NAMES: [&str; 6] = ["base", "id", "alias", "catid", "cat_path", "lang"];
+
+/// A checked template.
+#[derive(Clone, Debug)]
+pub(super) struct Template(String);
+
+/// What an article fills a template with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parts<'a> {
+    pub(super) base: &'a Url,
+    pub(super) id: i64,
+    pub(super) alias: &'a str,
+    pub(super) catid: i64,
+    pub(super) cat_path: &'a str,
+    pub(super) language: &'a str,
+}
+
+impl Template {
+    /// Checks that the template names an article and only what an article has.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut rest = text;
+        while let Some(at) = rest.find('{') {
+            let end = rest[at..].find('}').ok_or("has a { without a }")? + at;
+            let name = &rest[at + 1..end];
+            if !NAMES.contains(&name) {
+                return Err(format!("has {{{name}}}, but known are {{{}}}", NAMES.join("} {")));
+            }
+            rest = &rest[end + 1..];
+        }
+        if !text.contains("{id}") && !text.contains("{alias}") {
+            return Err("has neither {id} nor {alias}, so that all articles would share one address".to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The template as written.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The address of one article. Without an alias the id stands alone (`9019`, not `9019-`), as Joomla has it.
+    pub(super) fn fill(&self, parts: Parts<'_>) -> String {
+        let id = parts.id.to_string();
+        let mut text = self.0.clone();
+        if parts.alias.is_empty() {
+            text = text.replace("{id}-{alias}", "{id}").replace("{id}:{alias}", "{id}");
+            if !text.contains("{id}") {
+                text = text.replace("{alias}", "{id}");
+            }
+        }
+        let lang = parts.language.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+        text.replace("{base}", parts.base.as_str())
+            .replace("{id}", &id)
+            .replace("{alias}", parts.alias)
+            .replace("{catid}", &parts.catid.to_string())
+            .replace("{cat_path}", parts.cat_path)
+            .replace("{lang}", &lang)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(template: &str, alias: &str) -> String {
+        let base = Url::parse("https://portal.example.vn/").unwrap();
+        let parts = Parts { base: &base, id: 9019, alias, catid: 907, cat_path: "dang/ket-nap", language: "vi-VN" };
+        Template::parse(template).unwrap().fill(parts)
+    }
+
+    #[test]
+    fn each_form_of_address_can_be_written() {
+        assert_eq!(fill(DEFAULT, "bai"), "https://portal.example.vn/index.php?option=com_content&view=article&id=9019");
+        assert_eq!(
+            fill("{base}{lang}/{catid}-{cat_path}/{id}-{alias}.html", "bai"),
+            "https://portal.example.vn/vi/907-dang/ket-nap/9019-bai.html"
+        );
+    }
+
+    #[test]
+    fn without_an_alias_the_id_stands_alone() {
+        assert_eq!(fill("{base}tin/{id}-{alias}", ""), "https://portal.example.vn/tin/9019");
+        assert_eq!(fill("{base}tin/{alias}", ""), "https://portal.example.vn/tin/9019");
+    }
+
+    #[test]
+    fn a_template_that_cannot_work_is_refused() {
+        for wrong in ["{base}tin", "{base}{id", "{base}{slug}{id}"] {
+            assert!(Template::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

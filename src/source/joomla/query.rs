@@ -1,0 +1,208 @@
+//! The SQL, one text for both dialects where they allow it. Every column comes as text: zero dates break the decoders of
+//! dates, and the width of an id differs between versions.
+
+use std::fmt::Display;
+
+use super::door::Engine;
+use super::layout::Layout;
+
+impl Engine {
+    /// A name in the quotes of the dialect.
+    pub(super) fn quote(self, name: &str) -> String {
+        match self {
+            Self::MySql => format!("`{name}`"),
+            Self::Postgres => format!("\"{name}\""),
+        }
+    }
+
+    fn text(self, expression: &str) -> String {
+        match self {
+            Self::MySql => format!("CAST({expression} AS CHAR)"),
+            Self::Postgres => format!("CAST({expression} AS text)"),
+        }
+    }
+
+    fn date(self, column: &str) -> String {
+        match self {
+            Self::MySql => format!("CAST({column} AS CHAR)"),
+            Self::Postgres => format!("to_char({column}, 'YYYY-MM-DD HH24:MI:SS')"),
+        }
+    }
+
+    /// The caller's clock as a one-row table, so that it is bound once and can be named often.
+    fn clock(self) -> &'static str {
+        match self {
+            Self::MySql => "(SELECT CAST(? AS DATETIME) AS t) clock",
+            Self::Postgres => "(SELECT CAST($1 AS timestamp) AS t) clock",
+        }
+    }
+}
+
+/// Columns of [`Queries::light`].
+pub(super) mod light {
+    pub(in super::super) const ID: usize = 0;
+    pub(in super::super) const CATID: usize = 1;
+    pub(in super::super) const UP: usize = 2;
+    pub(in super::super) const DOWN: usize = 3;
+    pub(in super::super) const WAITING: usize = 4;
+    /// From here to the end, every column is a part of the fingerprint, as are `UP` and `DOWN`.
+    pub(in super::super) const REST: usize = 5;
+    pub(in super::super) const END: usize = 15;
+}
+
+/// Columns of [`Queries::full`].
+pub(super) mod full {
+    pub(in super::super) const ID: usize = 0;
+    pub(in super::super) const CATID: usize = 1;
+    pub(in super::super) const TITLE: usize = 2;
+    pub(in super::super) const ALIAS: usize = 3;
+    pub(in super::super) const INTRO: usize = 4;
+    pub(in super::super) const FULL: usize = 5;
+    pub(in super::super) const IMAGES: usize = 6;
+    pub(in super::super) const LANGUAGE: usize = 7;
+    pub(in super::super) const ALIAS_OF_AUTHOR: usize = 8;
+    pub(in super::super) const AUTHOR: usize = 9;
+    pub(in super::super) const CREATED: usize = 10;
+    pub(in super::super) const MODIFIED: usize = 11;
+    pub(in super::super) const UP: usize = 12;
+}
+
+/// Makes the SQL for one Joomla.
+#[derive(Clone, Copy)]
+pub(super) struct Queries<'a> {
+    pub(super) engine: Engine,
+    pub(super) layout: &'a Layout,
+}
+
+impl Queries<'_> {
+    /// Version of the server.
+    pub(super) fn server(self) -> String {
+        format!("SELECT {}", self.engine.text("version()"))
+    }
+
+    /// How many articles stand in state "published", whoever may see them.
+    pub(super) fn count(self) -> String {
+        format!("SELECT {} FROM {} WHERE state = 1", self.engine.text("COUNT(*)"), self.table("content"))
+    }
+
+    /// Id and rules of each access level.
+    pub(super) fn view_levels(self) -> String {
+        format!("SELECT {}, rules FROM {}", self.engine.text("id"), self.table("viewlevels"))
+    }
+
+    /// Id and parent of each user group.
+    pub(super) fn groups(self) -> String {
+        let text = |column| self.engine.text(column);
+        format!("SELECT {}, {} FROM {}", text("id"), text("parent_id"), self.table("usergroups"))
+    }
+
+    /// Parameters of com_users.
+    pub(super) fn user_params(self) -> String {
+        format!("SELECT params FROM {} WHERE type = 'component' AND element = 'com_users'", self.table("extensions"))
+    }
+
+    /// Id, parent, title, alias, published, access, language, extension of each category of articles, and of the root.
+    pub(super) fn categories(self) -> String {
+        let text = |column| self.engine.text(column);
+        format!(
+            "SELECT {}, {}, title, alias, {}, {}, language, extension FROM {} WHERE extension IN ('com_content', 'system')",
+            text("id"),
+            text("parent_id"),
+            text("published"),
+            text("access"),
+            self.table("categories")
+        )
+    }
+
+    /// All visible articles and those that only wait for their time; see [`light`]. Binds the clock.
+    pub(super) fn light(self, guests: &str, categories: &str) -> String {
+        let Self { engine, .. } = self;
+        let (text, date) = (|column| engine.text(column), |column| engine.date(column));
+        let columns = [
+            text("a.id"),
+            text("a.catid"),
+            date("a.publish_up"),
+            date("a.publish_down"),
+            "CASE WHEN a.publish_up > clock.t THEN '1' ELSE '0' END".to_owned(),
+            "a.title".to_owned(),
+            "a.alias".to_owned(),
+            "a.language".to_owned(),
+            date("a.created"),
+            date("a.modified"),
+            "a.created_by_alias".to_owned(),
+            self.author().to_owned(),
+            "MD5(a.images)".to_owned(),
+            "MD5(a.introtext)".to_owned(),
+            format!("MD5(a.{})", engine.quote("fulltext")),
+        ];
+        debug_assert_eq!(columns.len(), light::END);
+        format!("SELECT {} {}", columns.join(", "), self.visible(guests, categories))
+    }
+
+    /// Whole rows of visible articles among `ids`; see [`full`]. Binds the clock.
+    pub(super) fn full(self, guests: &str, categories: &str, ids: &str) -> String {
+        let Self { engine, .. } = self;
+        let columns = [
+            engine.text("a.id"),
+            engine.text("a.catid"),
+            "a.title".to_owned(),
+            "a.alias".to_owned(),
+            "a.introtext".to_owned(),
+            format!("a.{}", engine.quote("fulltext")),
+            "a.images".to_owned(),
+            "a.language".to_owned(),
+            "a.created_by_alias".to_owned(),
+            self.author().to_owned(),
+            engine.date("a.created"),
+            engine.date("a.modified"),
+            engine.date("a.publish_up"),
+        ];
+        format!(
+            "SELECT {} {} AND (a.publish_up IS NULL OR a.publish_up <= clock.t) AND a.id IN ({ids})",
+            columns.join(", "),
+            self.visible(guests, categories)
+        )
+    }
+
+    /// Article id and title of each public tag, of all articles or of those among `ids`.
+    pub(super) fn tags(self, guests: &str, ids: Option<&str>) -> String {
+        let among = ids.map(|ids| format!(" AND m.content_item_id IN ({ids})")).unwrap_or_default();
+        format!(
+            "SELECT {}, t.title FROM {} m JOIN {} t ON t.id = m.tag_id \
+             WHERE m.type_alias = 'com_content.article' AND t.published = 1 AND t.access IN ({guests}){among} \
+             ORDER BY m.content_item_id, t.id",
+            self.engine.text("m.content_item_id"),
+            self.table("contentitem_tag_map"),
+            self.table("tags")
+        )
+    }
+
+    /// The rule of visibility, except for `publish_up` and the categories' ancestors. A zero date in any spelling lies
+    /// before 1971-01-02; the zero literal itself is never written, because strict servers refuse it.
+    fn visible(self, guests: &str, categories: &str) -> String {
+        let users = if self.layout.users {
+            format!("LEFT JOIN {} u ON u.id = a.created_by ", self.table("users"))
+        } else {
+            String::new()
+        };
+        format!(
+            "FROM {} a CROSS JOIN {} {users}WHERE a.state = 1 AND a.access IN ({guests}) AND a.catid IN ({categories}) \
+             AND (a.publish_down IS NULL OR a.publish_down < '1971-01-02' OR a.publish_down >= clock.t)",
+            self.table("content"),
+            self.engine.clock()
+        )
+    }
+
+    fn author(self) -> &'static str {
+        if self.layout.users { "u.name" } else { "NULL" }
+    }
+
+    fn table(self, name: &str) -> String {
+        self.engine.quote(&format!("{}{name}", self.layout.prefix))
+    }
+}
+
+/// Numbers for `IN (…)`.
+pub(super) fn list(numbers: impl IntoIterator<Item = impl Display>) -> String {
+    numbers.into_iter().map(|number| number.to_string()).collect::<Vec<_>>().join(", ")
+}
