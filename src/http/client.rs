@@ -1,0 +1,383 @@
+//! The client: one call, one deadline, one answer of bounded size, over a connection to vetted addresses. Never
+//! repeats a request that may have been received (a GET on a connection that was just being closed excepted).
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::rt::{Read, Write};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use url::{Host, Position, Url};
+
+use super::fault::Fault;
+use super::guard::{Guard, Target};
+use super::pool::{Connection, Key, Pool};
+use super::resolve::{Resolve, SystemResolver};
+use super::tls::{self, TlsSetupError};
+
+/// Headers that an answer may have.
+const MAX_HEADERS: usize = 64;
+
+/// Bytes that the head of an answer may have.
+const MAX_HEAD: usize = 32 * 1024;
+
+/// Addresses of one name that are tried.
+const MAX_TRIES: usize = 6;
+
+/// How long the body of an answer to a POST is read at most: by then the status has said all that matters, and a
+/// receiver that drips must not hold its slot until the deadline.
+const BODY_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How a client calls.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// For the whole call: name, connection, TLS, request, answer with its body.
+    pub timeout: Duration,
+    /// For the name server's answer, for each connection and for each TLS handshake, within `timeout`.
+    pub connect_timeout: Duration,
+    /// Bytes of the body that [`Client::post`] reads; the rest is not waited for.
+    pub max_body: usize,
+    /// Age after which a connection is used no more: a changed DNS record counts within this time.
+    pub max_age: Duration,
+    /// Who we say we are: `loa/0.1 (+https://loa.example.vn/)`.
+    pub user_agent: String,
+    /// PEM file of authorities that are trusted beside Mozilla's, for an intranet.
+    pub extra_ca: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(20),
+            connect_timeout: Duration::from_secs(5),
+            max_body: 16 * 1024,
+            max_age: Duration::from_mins(1),
+            user_agent: concat!("loa/", env!("CARGO_PKG_VERSION")).into(),
+            extra_ca: None,
+        }
+    }
+}
+
+/// Why a client cannot be made. An operator must act.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The user agent is not a header value.
+    #[error("the user agent {0:?} has a character that a header may not have")]
+    UserAgent(String),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
+}
+
+/// An answer, of any status.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body as it came, never decompressed; the start of it if `cut`.
+    pub body_start: Vec<u8>,
+    /// Whether there was or may have been more body than `body_start` has.
+    pub cut: bool,
+    headers: HeaderMap,
+}
+
+impl Response {
+    /// The first header of this name, if it is visible ASCII.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Every header of this name that is visible ASCII, in order.
+    pub fn headers<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
+    }
+}
+
+/// The one outbound client. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    guard: Guard,
+    settings: Settings,
+    user_agent: HeaderValue,
+    resolver: Arc<dyn Resolve>,
+    tls: TlsConnector,
+    pool: Pool,
+}
+
+/// How much of a body is wanted.
+#[derive(Clone, Copy)]
+enum Want {
+    /// This many bytes; more is cut off, and a body that breaks off is as good as its start.
+    Start(usize),
+    /// All of it, or a fault if it is larger than this or incomplete.
+    Whole(usize),
+}
+
+impl Client {
+    /// A client that asks the machine's resolver.
+    ///
+    /// # Errors
+    /// [`SetupError`] when the settings cannot be used.
+    pub fn new(guard: Guard, settings: Settings) -> Result<Self, SetupError> {
+        Self::with_resolver(guard, settings, Arc::new(SystemResolver::default()))
+    }
+
+    /// A client that asks this resolver.
+    ///
+    /// # Errors
+    /// [`SetupError`] when the settings cannot be used.
+    pub fn with_resolver(guard: Guard, settings: Settings, resolver: Arc<dyn Resolve>) -> Result<Self, SetupError> {
+        let user_agent = HeaderValue::from_str(&settings.user_agent)
+            .map_err(|_| SetupError::UserAgent(settings.user_agent.clone()))?;
+        let tls = TlsConnector::from(tls::config(settings.extra_ca.as_deref())?);
+        let pool = Pool::new(settings.max_age);
+        Ok(Self(Arc::new(Inner { guard, settings, user_agent, resolver, tls, pool })))
+    }
+
+    /// Whether this URL may be called now, asking the name server but connecting to nothing: the check to make when an
+    /// endpoint is saved. Every call makes it again.
+    ///
+    /// # Errors
+    /// [`Fault::Forbidden`] when it may not, [`Fault::Dns`] when its name has no address.
+    pub async fn vet(&self, url: &Url) -> Result<(), Fault> {
+        let target = self.0.guard.target(url)?;
+        self.0.addresses(&target).await.map(drop)
+    }
+
+    /// Sends `body` and brings the status and the first [`Settings::max_body`] bytes of the answer. Once a status has
+    /// come the answer stands, even if its body drips, breaks off or never ends.
+    ///
+    /// # Errors
+    /// [`Fault`]; ask [`Fault::offered`] whether the request may have been received.
+    pub async fn post(&self, url: &Url, headers: &[(&str, &str)], body: &[u8]) -> Result<Response, Fault> {
+        let want = Want::Start(self.0.settings.max_body);
+        self.call(Method::POST, url, headers, Bytes::copy_from_slice(body), want).await
+    }
+
+    /// Brings the whole answer, up to `max` bytes of body.
+    ///
+    /// # Errors
+    /// [`Fault`]; [`Fault::TooLarge`] when the body has more than `max` bytes, [`Fault::Protocol`] when it broke off.
+    pub async fn get(&self, url: &Url, headers: &[(&str, &str)], max: usize) -> Result<Response, Fault> {
+        self.call(Method::GET, url, headers, Bytes::new(), Want::Whole(max)).await
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: &[(&str, &str)],
+        body: Bytes,
+        want: Want,
+    ) -> Result<Response, Fault> {
+        let target = self.0.guard.target(url)?;
+        let request = self.0.request(method, url, headers, body)?;
+        let offered = AtomicBool::new(false);
+        // Dropping the exchange closes its connection.
+        timeout(self.0.settings.timeout, self.0.exchange(&target, &request, want, &offered))
+            .await
+            .unwrap_or_else(|_| Err(Fault::Timeout { offered: offered.load(Ordering::Relaxed) }))
+    }
+}
+
+impl Inner {
+    fn request(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, Fault> {
+        let unfit = |what: &str| Fault::protocol(false, &format!("{what} is not one that HTTP allows"));
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() =
+            url[Position::BeforePath..Position::AfterQuery].parse().map_err(|_| unfit("the path of the address"))?;
+        let map = request.headers_mut();
+        map.insert(USER_AGENT, self.user_agent.clone());
+        map.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        for (name, value) in headers {
+            let value = HeaderValue::from_str(value).map_err(|_| unfit("a header's value"))?;
+            map.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit("a header's name"))?, value);
+        }
+        let host = &url[Position::BeforeHost..Position::AfterPort];
+        map.insert(HOST, HeaderValue::from_str(host).map_err(|_| unfit("the host of the address"))?);
+        Ok(request)
+    }
+
+    async fn exchange(
+        &self,
+        target: &Target,
+        request: &Request<Full<Bytes>>,
+        want: Want,
+        offered: &AtomicBool,
+    ) -> Result<Response, Fault> {
+        let key: Key = (target.tls, target.host.to_string(), target.port);
+        // A literal is vetted here and not only when it is connected to: the pool must not decide.
+        if let Some(ip) = literal(&target.host) {
+            self.guard.vet_answer(target, &[ip])?;
+        }
+        loop {
+            let (mut connection, used) = match self.pool.take(&key) {
+                Some(connection) => (connection, true),
+                None => (self.open(target).await?, false),
+            };
+            if let Err(error) = connection.sender.ready().await {
+                if used {
+                    continue;
+                }
+                return Err(Fault::connect(&error));
+            }
+            offered.store(true, Ordering::Relaxed);
+            match connection.sender.try_send_request(request.clone()).await {
+                Ok(answer) => return self.read(key, connection, answer, want).await,
+                Err(mut failed) => {
+                    let unsent = failed.take_message().is_some();
+                    offered.store(!unsent, Ordering::Relaxed);
+                    // A peer closes idle connections when it likes. What it has not seen goes over a new one; what it
+                    // may have seen is repeated only if that changes nothing.
+                    let safe = unsent || (request.method() == Method::GET && !failed.error().is_parse());
+                    match failed.into_error() {
+                        _ if used && safe => {}
+                        error if unsent => return Err(Fault::connect(&error)),
+                        error => return Err(Fault::of_hyper(&error)),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        key: Key,
+        connection: Connection,
+        answer: hyper::Response<Incoming>,
+        want: Want,
+    ) -> Result<Response, Fault> {
+        let (head, mut body) = answer.into_parts();
+        let mut bytes = Vec::new();
+        let ended = match want {
+            Want::Start(max) => {
+                matches!(timeout(BODY_PATIENCE, collect(&mut body, max, &mut bytes)).await, Ok(Ok(true)))
+            }
+            Want::Whole(max) => {
+                // What is announced too large is not worth reading.
+                let fits = body.size_hint().lower() <= max as u64;
+                let ended = fits && collect(&mut body, max, &mut bytes).await.map_err(|e| Fault::of_hyper(&e))?;
+                if !ended {
+                    return Err(Fault::TooLarge);
+                }
+                ended
+            }
+        };
+        if ended {
+            self.pool.put(key, connection);
+        }
+        Ok(Response { status: head.status.as_u16(), body_start: bytes, cut: !ended, headers: head.headers })
+    }
+
+    /// A new connection to one of the target's addresses, all of which were vetted: nothing is looked up twice.
+    async fn open(&self, target: &Target) -> Result<Connection, Fault> {
+        let mut last = None;
+        for ip in self.addresses(target).await?.into_iter().take(MAX_TRIES) {
+            let at = SocketAddr::new(ip, target.port);
+            match timeout(self.settings.connect_timeout, TcpStream::connect(at)).await {
+                Ok(Ok(socket)) => {
+                    // A request goes out in one piece; waiting for more to send only delays it.
+                    let _ = socket.set_nodelay(true);
+                    return self.speak(target, socket).await;
+                }
+                Ok(Err(error)) => last = Some(Fault::connect(&error)),
+                Err(_) => last = Some(Fault::Timeout { offered: false }),
+            }
+        }
+        Err(last.unwrap_or_else(|| Fault::dns(&"the name has no address")))
+    }
+
+    /// Every address of the target, IPv4 first, once the guard has passed them all.
+    async fn addresses(&self, target: &Target) -> Result<Vec<IpAddr>, Fault> {
+        let mut found = match (&target.host, literal(&target.host)) {
+            (Host::Domain(name), _) => {
+                match timeout(self.settings.connect_timeout, self.resolver.resolve(name)).await {
+                    Ok(answer) => answer.map_err(|error| Fault::dns(&error))?,
+                    Err(_) => return Err(Fault::dns(&"the name server does not answer in time")),
+                }
+            }
+            (_, ip) => ip.into_iter().collect(),
+        };
+        self.guard.vet_answer(target, &found)?;
+        found.sort();
+        found.dedup();
+        if found.is_empty() { Err(Fault::dns(&"the name has no address")) } else { Ok(found) }
+    }
+
+    async fn speak(&self, target: &Target, socket: TcpStream) -> Result<Connection, Fault> {
+        if !target.tls {
+            return self.drive(TokioIo::new(socket)).await;
+        }
+        let name = match &target.host {
+            Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
+                .map_err(|_| Fault::protocol(false, &"the host is not a name that TLS can verify"))?,
+            Host::Ipv4(ip) => ServerName::IpAddress(IpAddr::V4(*ip).into()),
+            Host::Ipv6(ip) => ServerName::IpAddress(IpAddr::V6(*ip).into()),
+        };
+        match timeout(self.settings.connect_timeout, self.tls.connect(name, socket)).await {
+            Ok(Ok(stream)) => self.drive(TokioIo::new(stream)).await,
+            Ok(Err(error)) => Err(Fault::of_handshake(&error)),
+            Err(_) => Err(Fault::Timeout { offered: false }),
+        }
+    }
+
+    async fn drive<S: Read + Write + Send + Unpin + 'static>(&self, stream: S) -> Result<Connection, Fault> {
+        let (sender, connection) = http1::Builder::new()
+            .max_headers(MAX_HEADERS)
+            .max_header_size(MAX_HEAD)
+            .max_buf_size(MAX_HEAD)
+            .handshake(stream)
+            .await
+            .map_err(|error| Fault::connect(&error))?;
+        // Ends by itself once no call can use it, so that idle connections need nobody to sweep them.
+        let lifetime = self.settings.max_age + self.settings.timeout;
+        let driver = tokio::spawn(async move {
+            // Whatever breaks the connection is also told to the call that uses it.
+            let _ = timeout(lifetime, connection).await;
+        });
+        Ok(Connection { sender, driver: driver.abort_handle(), born: Instant::now() })
+    }
+}
+
+/// Reads up to `max` bytes; whether that was the whole body.
+async fn collect(body: &mut Incoming, max: usize, into: &mut Vec<u8>) -> Result<bool, hyper::Error> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            let room = max - into.len();
+            into.extend_from_slice(&data[..data.len().min(room)]);
+            if data.len() > room {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+const fn literal(host: &Host<String>) -> Option<IpAddr> {
+    match host {
+        Host::Domain(_) => None,
+        Host::Ipv4(ip) => Some(IpAddr::V4(*ip)),
+        Host::Ipv6(ip) => Some(IpAddr::V6(*ip)),
+    }
+}
