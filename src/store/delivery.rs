@@ -39,8 +39,12 @@ pub struct Claimed {
     pub attempts: i64,
     /// When it was made: the date of the mail, the same on every retry.
     pub created_at: i64,
-    /// For an article's mail: whether the article is still public and the person still follows a feed that holds it.
-    pub wanted: bool,
+    /// The revision by the change that caused it; 0 without one. Part of ids that stay the same on every retry.
+    pub revision: i64,
+    /// For an article's mail: the feeds that hold the article and that the person follows at once, now. Empty if the
+    /// article is no longer public or the person no longer follows: then nothing must go out.
+    #[sqlx(skip)]
+    pub feeds: Vec<i64>,
 }
 
 /// How a delivery is left after a try.
@@ -68,6 +72,8 @@ pub struct Settle {
     pub state: Settled,
     /// When it is due again, UTC milliseconds; ignored unless pending.
     pub due_at: i64,
+    /// 1 if the claim did not lead to a try, so that it does not count as one; else 0.
+    pub untried: i64,
     /// What class of thing went wrong, if anything.
     pub cause: Option<&'static str>,
     /// The receiver's reply or the fault, shortened.
@@ -138,18 +144,22 @@ const CLAIM_SKIP_LOCKED: &str = "
 // `due_at = $2` finds the rows of this claim through the index of due rows.
 const CLAIMED: &str = "
     SELECT d.id, d.kind, d.subscriber_id, s.email, s.locale, d.article_id, d.change_id, d.set_id, d.run_id, d.opt_in_id,
-           d.attempts, d.created_at,
-           CASE WHEN d.channel = 'email' AND d.kind = 'published' THEN
-               EXISTS (SELECT 1 FROM article a WHERE a.id = d.article_id AND a.visible)
-               AND EXISTS (SELECT 1 FROM subscription w
-                           JOIN feed_article fa ON fa.feed_id = w.feed_id AND fa.article_id = d.article_id
-                                               AND fa.left_at IS NULL
-                           WHERE w.subscriber_id = d.subscriber_id AND w.channel = 'email'
-                             AND w.frequency = 'immediate' AND w.state = 'confirmed')
-           ELSE TRUE END AS wanted
-    FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id
+           d.attempts, d.created_at, COALESCE(ch.revision, 0) AS revision
+    FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id LEFT JOIN change ch ON ch.id = d.change_id
     WHERE d.state = 'pending' AND d.channel = $3 AND d.lane = $4 AND d.due_at = $2 AND d.lease = $1
     ORDER BY d.id";
+
+// Asked in the claim's transaction: withdrawals and fresh unsubscribes up to this moment count.
+const FOLLOWED: &str = "
+    SELECT d.id, fa.feed_id
+    FROM delivery d
+    JOIN article a ON a.id = d.article_id AND a.visible
+    JOIN subscription w ON w.subscriber_id = d.subscriber_id AND w.channel = 'email' AND w.frequency = 'immediate'
+                       AND w.state = 'confirmed'
+    JOIN feed_article fa ON fa.feed_id = w.feed_id AND fa.article_id = d.article_id AND fa.left_at IS NULL
+    WHERE d.state = 'pending' AND d.channel = 'email' AND d.lane = $3 AND d.due_at = $2 AND d.lease = $1
+      AND d.kind = 'published'
+    ORDER BY d.id, fa.feed_id";
 
 // "Sent" is a fact, even if the row was cancelled while it was on its way; everything else only settles what still waits.
 const SETTLE: &str = "
@@ -157,9 +167,9 @@ const SETTLE: &str = "
         state = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.state ELSE delivery.state END,
         due_at = CASE WHEN x.state = 'pending' THEN x.due_at ELSE delivery.due_at END,
         settled_at = CASE WHEN x.state = 'pending' THEN NULL ELSE $2 END,
-        cause = x.cause, detail = x.detail, lease = NULL
+        attempts = delivery.attempts - x.untried, cause = x.cause, detail = x.detail, lease = NULL
     FROM (SELECT value->>'id' AS id, CAST(value->>'lease' AS INTEGER) AS lease, value->>'state' AS state,
-                 value->>'due_at' AS due_at, value->>'cause' AS cause, value->>'detail' AS detail
+                 value->>'due_at' AS due_at, value->>'untried' AS untried, value->>'cause' AS cause, value->>'detail' AS detail
           FROM json_each($1)) x
     WHERE delivery.id = x.id AND delivery.lease = x.lease";
 // PostgreSQL names the unnesting of a JSON array otherwise and types its parts.
@@ -168,9 +178,9 @@ const SETTLE_JSONB: &str = "
         state = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.state ELSE delivery.state END,
         due_at = CASE WHEN x.state = 'pending' THEN x.due_at ELSE delivery.due_at END,
         settled_at = CASE WHEN x.state = 'pending' THEN NULL ELSE $2 END,
-        cause = x.cause, detail = x.detail, lease = NULL
+        attempts = delivery.attempts - x.untried, cause = x.cause, detail = x.detail, lease = NULL
     FROM (SELECT (value->>'id')::bigint AS id, (value->>'lease')::bigint AS lease, value->>'state' AS state,
-                 (value->>'due_at')::bigint AS due_at, value->>'cause' AS cause, value->>'detail' AS detail
+                 (value->>'due_at')::bigint AS due_at, (value->>'untried')::bigint AS untried, value->>'cause' AS cause, value->>'detail' AS detail
           FROM jsonb_array_elements($1::jsonb)) x
     WHERE delivery.id = x.id AND delivery.lease = x.lease";
 
@@ -236,12 +246,21 @@ impl Store {
                 .bind(now.0)
                 .bind(limit)
         )?;
-        let rows = if taken == 0 {
+        let mut rows: Vec<Claimed> = if taken == 0 {
             Vec::new()
         } else {
             tx!(&mut tx, c => sqlx::query_as(CLAIMED).bind(lease).bind(until.0).bind(channel.as_str())
                 .bind(lane.as_str()).fetch_all(c))?
         };
+        if channel == Channel::Email && rows.iter().any(|r| r.article_id.is_some()) {
+            let followed: Vec<(i64, i64)> = tx!(&mut tx, c => sqlx::query_as(FOLLOWED)
+                .bind(lease).bind(until.0).bind(lane.as_str()).fetch_all(c))?;
+            for (id, feed) in followed {
+                if let Ok(at) = rows.binary_search_by_key(&id, |r| r.id) {
+                    rows[at].feeds.push(feed);
+                }
+            }
+        }
         tx.commit().await?;
         Ok(rows)
     }
@@ -359,7 +378,7 @@ pub struct DeliveryCount {
 }
 
 async fn write_attempts(tx: &mut Tx, batch: &[Settle], now: Timestamp) -> Result<()> {
-    for line in batch.iter().filter(|l| matches!(l.state, Settled::Pending | Settled::Dead)) {
+    for line in batch.iter().filter(|l| l.untried == 0 && matches!(l.state, Settled::Pending | Settled::Dead)) {
         exec!(tx, sqlx::query(ATTEMPT).bind(line.id).bind(now.0).bind(line.cause.unwrap_or("")).bind(&line.detail))?;
     }
     Ok(())

@@ -59,6 +59,7 @@ impl Settler {
             lease: lease.to_string(),
             state,
             due_at,
+            untried: 0,
             cause: cause.map(Cause::as_str),
             detail,
         };
@@ -78,20 +79,30 @@ impl Settler {
     /// Puts a delivery back without a try, to be due at `due_at`.
     pub async fn put_back(&self, id: i64, lease: i64, wait: Duration, why: &str) {
         let due_at = self.clock.now().plus(wait).0;
-        let cause = Some(Cause::Busy.as_str());
-        self.send(Settle { id, lease: lease.to_string(), state: Settled::Pending, due_at, cause, detail: why.into() }).await;
+        let (lease, cause, detail) = (lease.to_string(), Some(Cause::Busy.as_str()), why.to_owned());
+        self.send(Settle { id, lease, state: Settled::Pending, due_at, untried: 1, cause, detail }).await;
     }
 
     /// Ends a delivery that nobody wants any more.
     pub async fn cancel(&self, id: i64, lease: i64, why: &str) {
-        let detail = why.to_owned();
-        self.send(Settle { id, lease: lease.to_string(), state: Settled::Cancelled, due_at: 0, cause: None, detail }).await;
+        let (lease, detail) = (lease.to_string(), why.to_owned());
+        self.send(Settle { id, lease, state: Settled::Cancelled, due_at: 0, untried: 1, cause: None, detail }).await;
     }
 
     async fn send(&self, line: Settle) {
         // The settler outlives every handle, so this only fails while the process is torn down; the lease then ends by itself.
         let _ = self.lines.send(line).await;
     }
+}
+
+/// Runs a try so that a panic in it is one failed try and not the end of anything else.
+pub async fn caught(attempt: impl Future<Output = Outcome>) -> Outcome {
+    use futures_util::FutureExt;
+    std::panic::AssertUnwindSafe(attempt).catch_unwind().await.unwrap_or_else(|_| Outcome::Retry {
+        cause: Cause::Unmakeable,
+        detail: "the attempt failed inside loa; the log has the panic".to_owned(),
+        after: None,
+    })
 }
 
 async fn run(store: Store, clock: Clock, mut inbox: mpsc::Receiver<Settle>, held: Held) {

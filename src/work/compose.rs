@@ -1,0 +1,297 @@
+//! Composing: from claimed deliveries to mails, at the last moment before sending. Content is made once for all readers
+//! who get the same; nothing is stored.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::Date;
+
+use crate::clock::Timestamp;
+use crate::domain::article::StoredArticle;
+use crate::domain::feed::Feed;
+use crate::domain::link::{KeyRing, Link};
+use crate::domain::site::Site;
+use crate::domain::subscriber::{EmailAddress, Frequency, Locale};
+use crate::notify::email::id::{message_id_article, message_id_confirm, message_id_digest};
+use crate::notify::email::sender::Sender;
+use crate::notify::email::{Personal, Prepared, Purpose};
+use crate::notify::message::Templates;
+use crate::notify::message::content::{ArticleMail, Card, ConfirmMail, DigestMail, FeedLink, Mail, Section};
+use crate::store::delivery::Claimed;
+use crate::store::digest::{Run, Section as Stored};
+use crate::store::engine::{Result, Store};
+
+/// Digests that may overlap with this one were made within this time.
+const OVERLAP: Duration = Duration::from_hours(15 * 24);
+
+/// A mail for one reader, to be written when it is sent.
+#[derive(Clone)]
+pub struct Letter {
+    prepared: Arc<Prepared>,
+    /// Whom it goes to.
+    pub to: EmailAddress,
+    /// The left part of its message id.
+    pub message_id: String,
+    manage: String,
+    unsubscribe: String,
+}
+
+impl Letter {
+    /// Appends the mail's bytes to `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let personal = Personal {
+            to: &self.to,
+            message_id: &self.message_id,
+            manage_token: &self.manage,
+            unsubscribe_token: &self.unsubscribe,
+        };
+        self.prepared.write(&personal, out);
+    }
+}
+
+/// What a claimed delivery comes to.
+pub enum Composed {
+    /// A mail to be sent.
+    Letter(Letter),
+    /// Nobody wants it any more; why.
+    Cancel(&'static str),
+    /// It cannot be made; why, for the operator.
+    Unmakeable(String),
+}
+
+/// Makes mails. One for the process.
+pub struct Composer {
+    store: Store,
+    site: Site,
+    templates: Templates,
+    sender: Sender,
+    keys: KeyRing,
+}
+
+/// What a batch shares: each article, feed and content is read and made once.
+#[derive(Default)]
+struct Batch {
+    feeds: HashMap<i64, Feed>,
+    articles: HashMap<i64, Option<StoredArticle>>,
+    made: HashMap<String, std::result::Result<Arc<Prepared>, String>>,
+    runs: HashMap<i64, Option<Run>>,
+    sets: HashMap<i64, Arc<Vec<Stored>>>,
+}
+
+impl Composer {
+    /// A composer that speaks for this site.
+    #[must_use]
+    pub const fn new(store: Store, site: Site, templates: Templates, sender: Sender, keys: KeyRing) -> Self {
+        Self { store, site, templates, sender, keys }
+    }
+
+    /// The return path of mails: the sender's own address.
+    #[must_use]
+    pub fn return_path(&self) -> &str {
+        self.sender.address.as_str()
+    }
+
+    /// Makes the mails of one claim, in its order.
+    ///
+    /// # Errors
+    /// When the database fails: then nothing was made, and the claim lapses by itself.
+    pub async fn compose(&self, claimed: &[Claimed]) -> Result<Vec<Composed>> {
+        let mut batch = Batch {
+            feeds: self.store.feeds().await?.into_iter().map(|f| (f.id, f)).collect(),
+            ..Batch::default()
+        };
+        let told = self.told_before(claimed, &mut batch).await?;
+        let mut composed = Vec::with_capacity(claimed.len());
+        for delivery in claimed {
+            let Some(to) = delivery.email.as_deref().and_then(|e| EmailAddress::parse(e).ok()) else {
+                composed.push(Composed::Cancel("the address is gone"));
+                continue;
+            };
+            composed.push(match delivery.kind.as_str() {
+                "published" => self.article(delivery, to, &mut batch).await?,
+                "digest" => self.digest(delivery, to, &told, &mut batch).await?,
+                "confirm" => self.confirm(delivery, to, &batch).await?,
+                other => Composed::Unmakeable(format!("no mail is of the kind \"{other}\"")),
+            });
+        }
+        Ok(composed)
+    }
+
+    async fn article(&self, delivery: &Claimed, to: EmailAddress, batch: &mut Batch) -> Result<Composed> {
+        if delivery.feeds.is_empty() {
+            return Ok(Composed::Cancel("withdrawn, or no longer followed"));
+        }
+        let locale = Locale::parse(&delivery.locale);
+        let id = delivery.article_id.unwrap_or_default();
+        let key = format!("a{id}/{}/{}/{:?}", locale.as_str(), delivery.created_at, delivery.feeds);
+        if !batch.made.contains_key(&key) {
+            let Some(stored) = self.stored(id, batch).await?.filter(|s| s.visible) else {
+                return Ok(Composed::Cancel("withdrawn"));
+            };
+            let feeds: Vec<FeedLink> = delivery.feeds.iter().filter_map(|f| self.feed_link(*f, locale, batch)).collect();
+            let archive = feeds.first().map_or_else(|| self.site.base_url.to_string(), |f| f.url.clone());
+            let mail = Mail::Article(ArticleMail { articles: vec![Card::new(&stored, &self.site, locale, &feeds)] });
+            let purpose = Purpose::Bulk { frequency: Frequency::Immediate, archive: &archive };
+            let made = self.prepare(&mail, locale, purpose, Timestamp(delivery.created_at));
+            batch.made.insert(key.clone(), made);
+        }
+        let message_id = message_id_article(id, delivery.revision, delivery.subscriber_id);
+        Ok(self.letter(&batch.made[&key], delivery.subscriber_id, Frequency::Immediate, to, message_id))
+    }
+
+    async fn digest(
+        &self,
+        delivery: &Claimed,
+        to: EmailAddress,
+        told: &HashSet<(i64, i64)>,
+        batch: &mut Batch,
+    ) -> Result<Composed> {
+        let Some(run) = self.run(delivery.run_id.unwrap_or_default(), batch).await? else {
+            return Ok(Composed::Cancel("the digest run is gone"));
+        };
+        let frequency = Frequency::parse(&run.frequency).unwrap_or(Frequency::Daily);
+        let locale = Locale::parse(&delivery.locale);
+        let set = self.set(delivery.set_id.unwrap_or_default(), batch).await?;
+        let mut left_out: Vec<i64> = Vec::new();
+        for article in set.iter().flat_map(|s| &s.articles) {
+            let gone = self.stored(*article, batch).await?.is_none_or(|a| !a.visible);
+            if gone || told.contains(&(delivery.subscriber_id, *article)) {
+                left_out.push(*article);
+            }
+        }
+        let key = format!("d{}/{}/{left_out:?}", delivery.set_id.unwrap_or_default(), locale.as_str());
+        if !batch.made.contains_key(&key) {
+            let mut sections = Vec::new();
+            for section in set.iter() {
+                let Some(feed) = self.feed_link(section.feed_id, locale, batch) else { continue };
+                let articles: Vec<Card> = section
+                    .articles
+                    .iter()
+                    .filter(|id| !left_out.contains(id))
+                    .filter_map(|id| batch.articles.get(id).and_then(Option::as_ref))
+                    .map(|stored| Card::new(stored, &self.site, locale, std::slice::from_ref(&feed)))
+                    .collect();
+                if !articles.is_empty() {
+                    sections.push(Section { feed, articles });
+                }
+            }
+            let days = if frequency == Frequency::Weekly { 7 } else { 1 };
+            let from = Timestamp(run.window_to).minus(Duration::from_hours(24 * days));
+            let date = run.date.parse::<Date>().unwrap_or_else(|_| Timestamp(run.window_to).in_zone(&self.site.zone).date());
+            let mail = DigestMail::new(frequency, date, from, sections, &self.site);
+            let made = if mail.total() == 0 {
+                Err(String::new())
+            } else {
+                let archive = self.site.base_url.to_string();
+                let purpose = Purpose::Bulk { frequency, archive: &archive };
+                self.prepare(&Mail::Digest(mail), locale, purpose, Timestamp(delivery.created_at))
+            };
+            batch.made.insert(key.clone(), made);
+        }
+        let made = &batch.made[&key];
+        if made.as_ref().is_err_and(String::is_empty) {
+            return Ok(Composed::Cancel("nothing new is left for this digest"));
+        }
+        let date = run.date.parse::<Date>().unwrap_or_default();
+        let message_id = message_id_digest(frequency, date, delivery.subscriber_id);
+        Ok(self.letter(made, delivery.subscriber_id, frequency, to, message_id))
+    }
+
+    async fn confirm(&self, delivery: &Claimed, to: EmailAddress, batch: &Batch) -> Result<Composed> {
+        let Some(opt_in) = self.store.opt_in(delivery.opt_in_id.unwrap_or_default()).await? else {
+            return Ok(Composed::Cancel("the request is gone"));
+        };
+        let mail = Mail::Confirm(ConfirmMail {
+            feeds: opt_in.wishes.iter().filter_map(|w| self.feed_link(w.feed_id, opt_in.locale, batch)).collect(),
+            frequency: opt_in.wishes.first().map_or(Frequency::Daily, |w| w.frequency),
+            token: self.keys.sign(Link::Confirm(opt_in.id)),
+        });
+        let made = self.prepare(&mail, opt_in.locale, Purpose::Answer, Timestamp(delivery.created_at));
+        let message_id = message_id_confirm(opt_in.id);
+        Ok(self.letter(&made, delivery.subscriber_id, Frequency::Immediate, to, message_id))
+    }
+
+    fn prepare(
+        &self,
+        mail: &Mail,
+        locale: Locale,
+        purpose: Purpose<'_>,
+        date: Timestamp,
+    ) -> std::result::Result<Arc<Prepared>, String> {
+        let content = self.templates.render(&self.site, locale, mail).map_err(|e| e.to_string())?;
+        Prepared::new(&self.site, &self.sender, purpose, date, &content).map(Arc::new).map_err(|e| e.to_string())
+    }
+
+    fn letter(
+        &self,
+        made: &std::result::Result<Arc<Prepared>, String>,
+        subscriber: i64,
+        frequency: Frequency,
+        to: EmailAddress,
+        message_id: String,
+    ) -> Composed {
+        match made {
+            Err(e) => Composed::Unmakeable(e.clone()),
+            Ok(prepared) => Composed::Letter(Letter {
+                prepared: Arc::clone(prepared),
+                to,
+                message_id,
+                manage: self.keys.sign(Link::Manage(subscriber)),
+                unsubscribe: self.keys.sign(Link::Unsubscribe(subscriber, frequency)),
+            }),
+        }
+    }
+
+    /// Which articles each person of these digests has had: by a mail of its own, or in another digest.
+    async fn told_before(&self, claimed: &[Claimed], batch: &mut Batch) -> Result<HashSet<(i64, i64)>> {
+        let mut told = HashSet::new();
+        let mut by_run: HashMap<i64, (Vec<i64>, HashSet<i64>)> = HashMap::new();
+        for delivery in claimed.iter().filter(|d| d.kind == "digest") {
+            let set = self.set(delivery.set_id.unwrap_or_default(), batch).await?;
+            let (people, articles) = by_run.entry(delivery.run_id.unwrap_or_default()).or_default();
+            people.push(delivery.subscriber_id);
+            articles.extend(set.iter().flat_map(|s| &s.articles));
+        }
+        for (run_id, (people, articles)) in by_run {
+            let articles: Vec<i64> = articles.into_iter().collect();
+            told.extend(self.store.mailed_before(&people, &articles).await?);
+            let Some(run) = self.run(run_id, batch).await? else { continue };
+            let from = Timestamp(run.window_to).minus(OVERLAP);
+            for (person, set) in self.store.digests_before(&people, run_id, from).await? {
+                let set = self.set(set, batch).await?;
+                told.extend(set.iter().flat_map(|s| &s.articles).map(|article| (person, *article)));
+            }
+        }
+        Ok(told)
+    }
+
+    async fn stored(&self, id: i64, batch: &mut Batch) -> Result<Option<StoredArticle>> {
+        if !batch.articles.contains_key(&id) {
+            let stored = self.store.article(id).await?;
+            batch.articles.insert(id, stored);
+        }
+        Ok(batch.articles[&id].clone())
+    }
+
+    async fn run(&self, id: i64, batch: &mut Batch) -> Result<Option<Run>> {
+        if !batch.runs.contains_key(&id) {
+            let run = self.store.run(id).await?;
+            batch.runs.insert(id, run);
+        }
+        Ok(batch.runs[&id].clone())
+    }
+
+    async fn set(&self, id: i64, batch: &mut Batch) -> Result<Arc<Vec<Stored>>> {
+        if let Some(set) = batch.sets.get(&id) {
+            return Ok(Arc::clone(set));
+        }
+        let set = Arc::new(self.store.digest_set(id).await?);
+        batch.sets.insert(id, Arc::clone(&set));
+        Ok(set)
+    }
+
+    fn feed_link(&self, id: i64, locale: Locale, batch: &Batch) -> Option<FeedLink> {
+        batch.feeds.get(&id).map(|f| FeedLink::new(&f.spec, &self.site, locale))
+    }
+}
