@@ -24,12 +24,11 @@ impl Edition {
     /// # Errors
     /// What is wrong, if it is no single article's fault: then the last good edition should stay in place.
     pub fn of(mut document: Document) -> Result<Self, RenderError> {
-        let documents = match all(&document) {
-            Ok(documents) => documents,
-            Err(_) => {
-                leave_out_bad_items(&mut document);
-                all(&document)?
-            }
+        let documents = if let Ok(documents) = all(&document) {
+            documents
+        } else {
+            leave_out_bad_items(&mut document);
+            all(&document)?
         };
         let [rss, atom, json] = documents;
         Ok(Self { rss, atom, json, left_out: document.left_out })

@@ -120,10 +120,8 @@ impl Item {
         })?;
         let summary = paragraphs(&article.summary);
         let content = paragraphs(&article.content_html);
-        let categories = article
-            .categories
-            .iter()
-            .map(|CategoryRef { slug, title, .. }| Label::category(site, &article.source, slug, title));
+        let named = |category: &&CategoryRef| !is_blank(&category.slug) || !is_blank(&category.title);
+        let label = |category: &CategoryRef| Label::category(site, &article.source, &category.slug, &category.title);
         Ok(Self {
             article: stored.id,
             revision: stored.revision,
@@ -133,7 +131,7 @@ impl Item {
             summary,
             content_html: Some(content).filter(|text| !text.is_empty()),
             authors: authors(&article.authors, article.agency.as_ref()),
-            categories: categories.collect(),
+            categories: article.categories.iter().filter(named).map(label).collect(),
             tags: article.tags.iter().filter(|tag| !is_blank(tag)).map(|tag| Label::tag(site, tag)).collect(),
             language: language_tag(&article.language)
                 .filter(|tag| !tag.eq_ignore_ascii_case(document_language))

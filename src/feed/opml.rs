@@ -33,7 +33,7 @@ pub fn render(site: &Site, feeds: &[Feed]) -> Result<Vec<u8>, RenderError> {
     opml.push_str(&element("ownerName", &owner));
     opml.push_str("</head><body>");
     if feeds.is_empty() {
-        opml.push_str(&format!("<outline text=\"{empty}\"/>"));
+        let _ = write!(opml, "<outline text=\"{empty}\"/>");
     } else {
         let _ = write!(opml, "<outline text=\"{}\">", if group.is_empty() { "loa" } else { &group });
         for feed in feeds {

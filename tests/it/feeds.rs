@@ -8,8 +8,10 @@ mod reading;
 
 use std::path::Path;
 
+use loa::feed::budget::LIMIT;
 use loa::feed::document::{Document, Format};
 use loa::feed::edition::{Edition, render};
+use loa::feed::item::Item;
 use loa::feed::opml;
 
 use crate::support::skip::skip;
@@ -104,6 +106,9 @@ fn every_document_passes_its_own_proof_and_no_article_is_left_out_later() {
         let known = document.left_out.clone();
         let edition = Edition::of(document).expect("published");
         assert_eq!(edition.left_out, known);
+        for format in Format::ALL {
+            assert!(edition.bytes(format).len() <= LIMIT);
+        }
     }
 }
 
@@ -121,10 +126,10 @@ fn fifty_articles_are_written_while_nobody_waits() {
         .collect();
     let time = |what: &str, work: &dyn Fn() -> usize| {
         let start = std::time::Instant::now();
-        let bytes = work();
-        eprintln!("50 articles, {what}: {:?}, {bytes} bytes", start.elapsed());
+        let size = work();
+        eprintln!("50 articles, {what}: {:?}, {size} bytes", start.elapsed());
     };
-    time("document", &|| Document::new(&site(), &feed(), &articles).items.len());
+    time("document", &|| Document::new(&site(), &feed(), &articles).items.capacity() * size_of::<Item>());
     let document = Document::new(&site(), &feed(), &articles);
     for format in Format::ALL {
         time(format.name(), &|| render(&document, format).expect("written").len());
