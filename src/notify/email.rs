@@ -150,10 +150,8 @@ fn build(
     // The real receiver is given to the relay by the sender of the mail; the builder only asks that there is one.
     let envelope = Envelope::new(Some(address.clone()), vec![address.clone()]).map_err(|e| refused(&e))?;
     // The builder would take the time now for a date that it is not given, or cannot read; ours replaces this one below.
-    let builder = Message::builder()
-        .envelope(envelope)
-        .from(Mailbox::new(None, address))
-        .date(std::time::SystemTime::UNIX_EPOCH);
+    let builder =
+        Message::builder().envelope(envelope).from(Mailbox::new(None, address)).date(std::time::SystemTime::UNIX_EPOCH);
     let part = |kind: ContentType, body: &str| {
         SinglePart::builder().header(kind).header(ContentTransferEncoding::Base64).body(crlf(body).into_bytes())
     };

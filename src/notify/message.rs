@@ -85,30 +85,13 @@ impl Templates {
     /// When a template fails, runs too long, or leaves out the subject, a body, or in a bulk mail the way to leave.
     pub fn render(&self, site: &Site, locale: Locale, mail: &Mail) -> Result<Content, MessageError> {
         let content = match mail {
-            Mail::Article(mail) => self.fill("article", &self.frame(site, locale), &article(mail)),
-            Mail::Confirm(mail) => self.fill("confirm", &self.frame(site, locale), &confirm(mail, site)),
+            Mail::Article(mail) => self.fill("article", &frame(site, locale), &article(mail)),
+            Mail::Confirm(mail) => self.fill("confirm", &frame(site, locale), &confirm(mail, site)),
             Mail::Digest(mail) => {
-                digest::fit(mail, locale, |context| self.fill("digest", &self.frame(site, locale), context))
+                digest::fit(mail, locale, |context| self.fill("digest", &frame(site, locale), context))
             }
         }?;
         complete(mail, content)
-    }
-
-    /// What every template is given, whatever the mail.
-    #[expect(clippy::unused_self, reason = "reads as one family with fill")]
-    fn frame(&self, site: &Site, locale: Locale) -> Frame {
-        Frame {
-            locale,
-            site: SiteView {
-                title: Line::new(&site.title),
-                url: site.base_url.to_string(),
-                host: site.base_url.host_str().unwrap_or_default().to_owned(),
-            },
-            links: Links {
-                manage: site.link(&format!("manage/{MANAGE_MARK}")),
-                unsubscribe: site.link(&format!("u/{UNSUBSCRIBE_MARK}")),
-            },
-        }
     }
 
     fn fill<C: Serialize>(&self, name: &str, frame: &Frame, mail: &C) -> Result<Content, MessageError> {
@@ -124,6 +107,18 @@ impl Templates {
             html: render("body.html", &subject)?,
             subject,
         })
+    }
+}
+
+/// What every template is given, whatever the mail.
+fn frame(site: &Site, locale: Locale) -> Frame {
+    Frame {
+        locale,
+        site: SiteView { title: Line::new(&site.title), url: site.base_url.to_string() },
+        links: Links {
+            manage: site.link(&format!("manage/{MANAGE_MARK}")),
+            unsubscribe: site.link(&format!("u/{UNSUBSCRIBE_MARK}")),
+        },
     }
 }
 
@@ -187,7 +182,6 @@ struct Frame {
 struct SiteView {
     title: Line,
     url: String,
-    host: String,
 }
 
 #[derive(Serialize)]

@@ -14,6 +14,7 @@ use loa::notify::message::line::{Line, Web};
 use loa::notify::message::{Content, Templates, sample};
 use mail_parser::{Message, MessageParser, MimeHeaders};
 use proptest::prelude::*;
+use unicode_normalization::UnicodeNormalization;
 
 const LOCALES: [Locale; 2] = [Locale::Vi, Locale::En];
 const CLIP: usize = 90 * 1024;
@@ -136,7 +137,7 @@ fn hostile_text_in_html_is_escaped_and_hostile_links_are_not_made() {
         image.url = "data:text/html,x".to_owned();
     }
     let hostile = FeedLink { title: Line::new(evil), url: feed(1).url };
-    let card = Card::new(&stored, &site, Locale::Vi, &[hostile.clone()]);
+    let card = Card::new(&stored, &site, Locale::Vi, std::slice::from_ref(&hostile));
     let mails = [
         Mail::Article(ArticleMail { articles: vec![card.clone(), card.clone()] }),
         Mail::Digest(digest(Frequency::Daily, vec![Section { feed: hostile, articles: vec![card] }])),
@@ -278,7 +279,6 @@ proptest! {
         prop_assert_eq!(decode(&value), &*content.subject);
         let mail = parse(&bytes);
         prop_assert_eq!(mail.subject().unwrap_or_default(), &*content.subject);
-        use unicode_normalization::UnicodeNormalization;
         prop_assert!(content.subject.nfc().eq(content.subject.chars()), "NFC");
         prop_assert!(content.subject.chars().count() <= 160);
     }
