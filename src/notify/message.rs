@@ -3,6 +3,7 @@
 //! its readers of one locale: the two personal links hold marks that [`crate::notify::email`] replaces. Never knows a
 //! reader, and never sends.
 
+mod budget;
 pub mod content;
 mod digest;
 mod engine;
@@ -85,7 +86,16 @@ impl Templates {
     /// When a template fails, runs too long, or leaves out the subject, a body, or in a bulk mail the way to leave.
     pub fn render(&self, site: &Site, locale: Locale, mail: &Mail) -> Result<Content, MessageError> {
         let content = match mail {
-            Mail::Article(mail) => self.fill("article", &frame(site, locale), &article(mail)),
+            Mail::Article(mail) => {
+                let every = mail.articles.len();
+                let attempt =
+                    |shown| self.fill("article", &frame(site, locale), &article(mail, shown)).map(budget::fits);
+                let whole = if every <= budget::ARTICLES { attempt(every)? } else { None };
+                match whole.map_or_else(|| budget::largest(every.min(budget::ARTICLES), attempt), |w| Ok(Some(w)))? {
+                    Some(content) => Ok(content),
+                    None => Err(budget::never_fits(&format!("article/{}/body.html", locale.as_str()))),
+                }
+            }
             Mail::Confirm(mail) => self.fill("confirm", &frame(site, locale), &confirm(mail, site)),
             Mail::Digest(mail) => {
                 digest::fit(mail, locale, |context| self.fill("digest", &frame(site, locale), context))
@@ -192,18 +202,24 @@ struct Links {
 
 #[derive(Serialize)]
 struct ArticleContext<'a> {
+    /// Those that fit.
     articles: &'a [content::Card],
+    /// All of them.
+    total: usize,
+    /// Those that did not fit.
+    more: usize,
     feeds: Vec<&'a FeedLink>,
 }
 
-fn article(mail: &ArticleMail) -> ArticleContext<'_> {
+fn article(mail: &ArticleMail, shown: usize) -> ArticleContext<'_> {
     let mut feeds: Vec<&FeedLink> = Vec::new();
     for feed in mail.articles.iter().flat_map(|a| &a.feeds) {
         if !feeds.contains(&feed) {
             feeds.push(feed);
         }
     }
-    ArticleContext { articles: &mail.articles, feeds }
+    let total = mail.articles.len();
+    ArticleContext { articles: &mail.articles[..shown.min(total)], total, more: total.saturating_sub(shown), feeds }
 }
 
 #[derive(Serialize)]
