@@ -19,6 +19,7 @@ fn main() {
     let personal = Personal {
         to: &to,
         message_id: "a.1.1.0123456789abcdef0123",
+        follows: None,
         manage_token: &manage,
         unsubscribe_token: &unsubscribe,
     };

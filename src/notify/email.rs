@@ -46,6 +46,9 @@ pub struct Personal<'a> {
     pub to: &'a EmailAddress,
     /// The left part of the message id, from [`id`]: the same on every try.
     pub message_id: &'a str,
+    /// Of a correction: the message id (left part) of the mail that the same reader got before, so that a mailbox shows
+    /// the two together (RFC 5322 §3.6.4).
+    pub follows: Option<&'a str>,
     /// Token of the manage page, [`TOKEN_LEN`] characters; not looked at when the mail has no such link.
     pub manage_token: &'a str,
     /// Token of one-click unsubscribe, [`TOKEN_LEN`] characters; not looked at when the mail has no such link.
@@ -116,9 +119,15 @@ impl Prepared {
         out.extend_from_slice(b"To: <");
         out.extend_from_slice(personal.to.as_str().as_bytes());
         out.extend_from_slice(b">\r\nMessage-ID: <");
-        // Only what RFC 5322 allows in a dot-atom gets through, whoever made the id.
-        out.extend(personal.message_id.bytes().filter(|b| b.is_ascii_alphanumeric() || b"._-+=".contains(b)));
+        out.extend(id_bytes(personal.message_id));
         out.extend_from_slice(&self.id_end);
+        if let Some(follows) = personal.follows {
+            for name in [b"In-Reply-To: <".as_slice(), b"References: <"] {
+                out.extend_from_slice(name);
+                out.extend(id_bytes(follows));
+                out.extend_from_slice(&self.id_end);
+            }
+        }
         if !self.unsubscribe.is_empty() {
             out.extend_from_slice(&self.unsubscribe);
             out.extend_from_slice(token(personal.unsubscribe_token));
@@ -130,6 +139,11 @@ impl Prepared {
             patch.apply(personal, &mut out[start..]);
         }
     }
+}
+
+/// Only what RFC 5322 allows in a dot-atom gets through, whoever made the id.
+fn id_bytes(id: &str) -> impl Iterator<Item = u8> {
+    id.bytes().filter(|b| b.is_ascii_alphanumeric() || b"._-+=".contains(b))
 }
 
 /// The bytes of a token.
@@ -150,10 +164,8 @@ fn build(
     // The real receiver is given to the relay by the sender of the mail; the builder only asks that there is one.
     let envelope = Envelope::new(Some(address.clone()), vec![address.clone()]).map_err(|e| refused(&e))?;
     // The builder would take the time now for a date that it is not given, or cannot read; ours replaces this one below.
-    let builder = Message::builder()
-        .envelope(envelope)
-        .from(Mailbox::new(None, address))
-        .date(std::time::SystemTime::UNIX_EPOCH);
+    let builder =
+        Message::builder().envelope(envelope).from(Mailbox::new(None, address)).date(std::time::SystemTime::UNIX_EPOCH);
     let part = |kind: ContentType, body: &str| {
         SinglePart::builder().header(kind).header(ContentTransferEncoding::Base64).body(crlf(body).into_bytes())
     };

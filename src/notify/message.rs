@@ -3,6 +3,7 @@
 //! its readers of one locale: the two personal links hold marks that [`crate::notify::email`] replaces. Never knows a
 //! reader, and never sends.
 
+mod budget;
 pub mod content;
 mod digest;
 mod engine;
@@ -85,30 +86,22 @@ impl Templates {
     /// When a template fails, runs too long, or leaves out the subject, a body, or in a bulk mail the way to leave.
     pub fn render(&self, site: &Site, locale: Locale, mail: &Mail) -> Result<Content, MessageError> {
         let content = match mail {
-            Mail::Article(mail) => self.fill("article", &self.frame(site, locale), &article(mail)),
-            Mail::Confirm(mail) => self.fill("confirm", &self.frame(site, locale), &confirm(mail, site)),
+            Mail::Article(mail) => {
+                let every = mail.articles.len();
+                let attempt =
+                    |shown| self.fill("article", &frame(site, locale), &article(mail, shown)).map(budget::fits);
+                let whole = if every <= budget::ARTICLES { attempt(every)? } else { None };
+                match whole.map_or_else(|| budget::largest(every.min(budget::ARTICLES), attempt), |w| Ok(Some(w)))? {
+                    Some(content) => Ok(content),
+                    None => Err(budget::never_fits(&format!("article/{}/body.html", locale.as_str()))),
+                }
+            }
+            Mail::Confirm(mail) => self.fill("confirm", &frame(site, locale), &confirm(mail, site)),
             Mail::Digest(mail) => {
-                digest::fit(mail, locale, |context| self.fill("digest", &self.frame(site, locale), context))
+                digest::fit(mail, locale, |context| self.fill("digest", &frame(site, locale), context))
             }
         }?;
         complete(mail, content)
-    }
-
-    /// What every template is given, whatever the mail.
-    #[expect(clippy::unused_self, reason = "reads as one family with fill")]
-    fn frame(&self, site: &Site, locale: Locale) -> Frame {
-        Frame {
-            locale,
-            site: SiteView {
-                title: Line::new(&site.title),
-                url: site.base_url.to_string(),
-                host: site.base_url.host_str().unwrap_or_default().to_owned(),
-            },
-            links: Links {
-                manage: site.link(&format!("manage/{MANAGE_MARK}")),
-                unsubscribe: site.link(&format!("u/{UNSUBSCRIBE_MARK}")),
-            },
-        }
     }
 
     fn fill<C: Serialize>(&self, name: &str, frame: &Frame, mail: &C) -> Result<Content, MessageError> {
@@ -124,6 +117,18 @@ impl Templates {
             html: render("body.html", &subject)?,
             subject,
         })
+    }
+}
+
+/// What every template is given, whatever the mail.
+fn frame(site: &Site, locale: Locale) -> Frame {
+    Frame {
+        locale,
+        site: SiteView { title: Line::new(&site.title), url: site.base_url.to_string() },
+        links: Links {
+            manage: site.link(&format!("manage/{MANAGE_MARK}")),
+            unsubscribe: site.link(&format!("u/{UNSUBSCRIBE_MARK}")),
+        },
     }
 }
 
@@ -187,7 +192,6 @@ struct Frame {
 struct SiteView {
     title: Line,
     url: String,
-    host: String,
 }
 
 #[derive(Serialize)]
@@ -198,18 +202,24 @@ struct Links {
 
 #[derive(Serialize)]
 struct ArticleContext<'a> {
+    /// Those that fit.
     articles: &'a [content::Card],
+    /// All of them.
+    total: usize,
+    /// Those that did not fit.
+    more: usize,
     feeds: Vec<&'a FeedLink>,
 }
 
-fn article(mail: &ArticleMail) -> ArticleContext<'_> {
+fn article(mail: &ArticleMail, shown: usize) -> ArticleContext<'_> {
     let mut feeds: Vec<&FeedLink> = Vec::new();
     for feed in mail.articles.iter().flat_map(|a| &a.feeds) {
         if !feeds.contains(&feed) {
             feeds.push(feed);
         }
     }
-    ArticleContext { articles: &mail.articles, feeds }
+    let total = mail.articles.len();
+    ArticleContext { articles: &mail.articles[..shown.min(total)], total, more: total.saturating_sub(shown), feeds }
 }
 
 #[derive(Serialize)]

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::LazyLock;
 
 use jiff::civil::date;
 use loa::clock::Timestamp;
 use loa::domain::link::{KeyRing, Link, TOKEN_LEN};
 use loa::domain::subscriber::{EmailAddress, Frequency, Locale};
+use loa::notify::email::id::message_id_article;
 use loa::notify::email::sender::Sender;
 use loa::notify::email::{Personal, Prepared, Purpose};
 use loa::notify::message::content::{ArticleMail, Card, DigestMail, FeedLink, Mail, Section};
@@ -14,12 +16,15 @@ use loa::notify::message::line::{Line, Web};
 use loa::notify::message::{Content, Templates, sample};
 use mail_parser::{Message, MessageParser, MimeHeaders};
 use proptest::prelude::*;
+use unicode_normalization::UnicodeNormalization;
 
 const LOCALES: [Locale; 2] = [Locale::Vi, Locale::En];
 const CLIP: usize = 90 * 1024;
 
-fn templates() -> Templates {
-    Templates::load(None).expect("the built-in templates load")
+fn templates() -> &'static Templates {
+    static BUILT_IN: LazyLock<Templates> =
+        LazyLock::new(|| Templates::load(None).expect("the built-in templates load"));
+    &BUILT_IN
 }
 
 fn sender() -> Sender {
@@ -43,6 +48,7 @@ fn bytes(content: &Content, purpose: Purpose<'_>) -> Vec<u8> {
         &Personal {
             to: &reader(),
             message_id: "a.1.1.5d41402abc4b2a76b971",
+            follows: None,
             manage_token: &keys.sign(Link::Manage(7)),
             unsubscribe_token: &keys.sign(Link::Unsubscribe(7, Frequency::Daily)),
         },
@@ -75,10 +81,8 @@ fn titled(title: &str) -> Mail {
 }
 
 fn feed(nth: usize) -> FeedLink {
-    FeedLink {
-        title: Line::new(&format!("Chuyên mục {nth}")),
-        url: format!("https://bantin.example.gov.vn/feeds/muc-{nth}"),
-    }
+    let url = Web::new(&format!("https://bantin.example.gov.vn/feeds/muc-{nth}")).expect("an address");
+    FeedLink { title: Line::new(&format!("Chuyên mục {nth}")), url }
 }
 
 fn numbered(nth: usize) -> Card {
@@ -95,7 +99,7 @@ fn digest(frequency: Frequency, sections: Vec<Section>) -> DigestMail {
 #[test]
 fn every_template_renders_in_both_languages() {
     let templates = templates();
-    assert_eq!(sample::check(&templates), Vec::<String>::new());
+    assert_eq!(sample::check(templates), Vec::<String>::new());
     for locale in LOCALES {
         for sample in sample::samples(locale) {
             let content = templates.render(&sample::site(locale), locale, &sample.mail).expect(sample.name);
@@ -136,7 +140,7 @@ fn hostile_text_in_html_is_escaped_and_hostile_links_are_not_made() {
         image.url = "data:text/html,x".to_owned();
     }
     let hostile = FeedLink { title: Line::new(evil), url: feed(1).url };
-    let card = Card::new(&stored, &site, Locale::Vi, &[hostile.clone()]);
+    let card = Card::new(&stored, &site, Locale::Vi, std::slice::from_ref(&hostile));
     let mails = [
         Mail::Article(ArticleMail { articles: vec![card.clone(), card.clone()] }),
         Mail::Digest(digest(Frequency::Daily, vec![Section { feed: hostile, articles: vec![card] }])),
@@ -236,6 +240,38 @@ fn a_digest_of_500_articles_stays_under_90_kb_and_says_how_many_more() {
 }
 
 #[test]
+fn a_poll_of_500_articles_makes_one_mail_under_90_kb_that_says_how_many_more() {
+    let mail = Mail::Article(ArticleMail { articles: (0..500).map(numbered).collect() });
+    for (locale, before, after) in [(Locale::Vi, "và ", " tin khác"), (Locale::En, "and ", " more")] {
+        let content = templates().render(&sample::site(locale), locale, &mail).expect("renders");
+        assert!(content.html.len() <= CLIP, "{} bytes", content.html.len());
+        for part in [&content.text, &content.html] {
+            let shown = (0..500).filter(|n| part.contains(&format!("/tin/{n}-het"))).count();
+            assert!(shown > 30, "{shown} shown");
+            assert!(part.contains(&format!("{before}{}{after}", 500 - shown)), "{shown} shown");
+        }
+        assert!(content.subject.starts_with("500 "), "{}", content.subject);
+    }
+}
+
+#[test]
+fn a_correction_stands_under_the_mail_that_it_corrects() {
+    let content = Content { locale: Locale::Vi, subject: Line::new("Tin"), text: "t".into(), html: "h".into() };
+    let at = Timestamp::from_millis(0);
+    let prepared = Prepared::new(&sample::site(Locale::Vi), &sender(), Purpose::Answer, at, &content).expect("builds");
+    let (first, second) = (message_id_article(7, 1, 9), message_id_article(7, 2, 9));
+    let mut out = Vec::new();
+    let personal =
+        Personal { to: &reader(), message_id: &second, follows: Some(&first), manage_token: "", unsubscribe_token: "" };
+    prepared.write(&personal, &mut out);
+    let mail = parse(&out);
+    let first = format!("{first}@bantin.example.gov.vn");
+    assert_eq!(mail.in_reply_to().as_text(), Some(first.as_str()));
+    assert_eq!(mail.references().as_text(), Some(first.as_str()));
+    assert_ne!(mail.message_id(), Some(first.as_str()));
+}
+
+#[test]
 fn a_digest_that_fits_shows_everything() {
     let articles: Vec<Card> = (0..40).map(numbered).collect();
     let mail = Mail::Digest(digest(Frequency::Weekly, vec![Section { feed: feed(1), articles }]));
@@ -278,7 +314,6 @@ proptest! {
         prop_assert_eq!(decode(&value), &*content.subject);
         let mail = parse(&bytes);
         prop_assert_eq!(mail.subject().unwrap_or_default(), &*content.subject);
-        use unicode_normalization::UnicodeNormalization;
         prop_assert!(content.subject.nfc().eq(content.subject.chars()), "NFC");
         prop_assert!(content.subject.chars().count() <= 160);
     }

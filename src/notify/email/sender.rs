@@ -56,7 +56,7 @@ mod tests {
             let sender: Sender = text.parse().expect(text);
             assert_eq!((&*sender.name, sender.address.as_str()), (name, "bantin@example.gov.vn"));
         }
-        assert!("Bản tin <bantin>".parse::<Sender>().expect_err("no domain").contains("@"));
+        assert!("Bản tin <bantin>".parse::<Sender>().expect_err("no domain").contains('@'));
     }
 
     #[test]

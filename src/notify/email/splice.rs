@@ -72,13 +72,12 @@ pub fn patches(body: &str, start: usize) -> Vec<Patch> {
             let (from, to) = (at.max(first), (at + TOKEN_LEN).min(end));
             let piece = Piece { slot, at: from - first, from: from - at, to: to - at };
             let place = start + line * STEP;
-            match patches.last_mut().filter(|p| p.at == place) {
-                Some(patch) => patch.pieces.push(piece),
-                None => {
-                    let mut raw = [0; RAW];
-                    raw[..end - first].copy_from_slice(&body.as_bytes()[first..end]);
-                    patches.push(Patch { at: place, raw, len: end - first, pieces: vec![piece] });
-                }
+            if let Some(patch) = patches.last_mut().filter(|p| p.at == place) {
+                patch.pieces.push(piece);
+            } else {
+                let mut raw = [0; RAW];
+                raw[..end - first].copy_from_slice(&body.as_bytes()[first..end]);
+                patches.push(Patch { at: place, raw, len: end - first, pieces: vec![piece] });
             }
         }
     }

@@ -24,7 +24,7 @@ pub struct FeedLink {
     /// Its title in the reader's language.
     pub title: Line,
     /// Its page, where the reader sees everything that it holds.
-    pub url: String,
+    pub url: Web,
 }
 
 impl FeedLink {
@@ -35,7 +35,8 @@ impl FeedLink {
             Locale::En => feed.title_en.as_ref().unwrap_or(&feed.title),
             Locale::Vi => &feed.title,
         };
-        Self { title: Line::new(title), url: site.link(&format!("feeds/{}", feed.slug)) }
+        let url = Web::new(&site.link(&format!("feeds/{}", feed.slug))).unwrap_or_else(|| home(site));
+        Self { title: Line::new(title), url }
     }
 }
 

@@ -168,7 +168,6 @@ fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Res
 
 /// `{{ text | wrap(72, "  ") }}`: breaks at spaces so that lines have at most that many characters, each line but the
 /// first after the indent. A word that is longer stands on its own line, whole: addresses stay clickable.
-#[expect(clippy::needless_pass_by_value, reason = "the engine hands filters their optional arguments by value")]
 fn wrap(text: &str, width: Option<usize>, indent: Option<String>) -> String {
     let (width, indent) = (width.unwrap_or(72), indent.unwrap_or_default());
     let mut wrapped = String::with_capacity(text.len() + text.len() / 16);

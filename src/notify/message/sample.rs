@@ -28,6 +28,9 @@ pub struct Sample {
 }
 
 /// The site that the samples speak for.
+///
+/// # Panics
+/// Never: the address is a constant.
 #[must_use]
 pub fn site(locale: Locale) -> Site {
     Site {
