@@ -6,6 +6,7 @@ pub mod date;
 pub mod excerpt;
 pub mod fold;
 pub mod html;
+pub mod media;
 pub mod phrase;
 pub mod slug;
 pub mod xml;

@@ -43,6 +43,7 @@ impl Letter {
         let personal = Personal {
             to: &self.to,
             message_id: &self.message_id,
+            follows: None,
             manage_token: &self.manage,
             unsubscribe_token: &self.unsubscribe,
         };
@@ -130,7 +131,7 @@ impl Composer {
                 return Ok(Composed::Cancel("withdrawn"));
             };
             let feeds: Vec<FeedLink> = delivery.feeds.iter().filter_map(|f| self.feed_link(*f, locale, batch)).collect();
-            let archive = feeds.first().map_or_else(|| self.site.base_url.to_string(), |f| f.url.clone());
+            let archive = feeds.first().map_or_else(|| self.site.base_url.to_string(), |f| f.url.to_string());
             let mail = Mail::Article(ArticleMail { articles: vec![Card::new(&stored, &self.site, locale, &feeds)] });
             let purpose = Purpose::Bulk { frequency: Frequency::Immediate, archive: &archive };
             let made = self.prepare(&mail, locale, purpose, Timestamp(delivery.created_at));

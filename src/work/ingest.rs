@@ -10,6 +10,7 @@ use crate::domain::article::{Article, Category, ChangeKind, RawArticle};
 use crate::domain::feed::{Feed, FeedOrigin, FeedSpec};
 use crate::domain::selection::{Matcher, Selection};
 use crate::domain::site::Site;
+use crate::feed::address;
 use crate::source::{AnySource, Scan, Source, SourceError};
 use crate::store::article::{Applied, Known, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
@@ -237,7 +238,7 @@ impl Ingest {
         poll.upserts.push(Upsert {
             light: light.to_owned(),
             fingerprint,
-            entry_id: format!("tag:{}:{}/article/{}", self.site.authority, article.source, article.external_id),
+            entry_id: address::tag(&self.site.authority, &format!("{}/article/{}", article.source, article.external_id)),
             // News goes on top of its feeds even if it is dated back a little; an old article goes to its place.
             first_seen: if baseline || !fresh { article.published.min(now) } else { now },
             change: (!baseline).then_some(change),

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use url::Url;
 
 use crate::clock::Timestamp;
-use crate::domain::article::{Article, Category, CategoryRef, RawArticle};
+use crate::domain::article::{Article, Category, CategoryRef, Image, RawArticle};
 use crate::domain::site::Site;
-use crate::text::{excerpt, html, xml::XmlText};
+use crate::text::{excerpt, html, media, xml::XmlText};
 
 /// The longest lede that is kept, in characters. A source without a lede lends the beginning of its text.
 const SUMMARY_CHARS: usize = 400;
@@ -51,11 +51,11 @@ pub fn normalise(
     if title.trim().is_empty() {
         return Err(Unfit::Empty);
     }
-    let image = raw.image.clone().or_else(|| html::first_image(&content_html)).and_then(|mut image| {
-        let absolute = root.join(&image.url).ok().filter(|u| matches!(u.scheme(), "http" | "https"))?;
-        image.url = absolute.into();
+    let image = raw.image.clone().and_then(|mut image| {
+        image.url = web(&root, &image.url)?;
         Some(image)
     });
+    let image = image.or_else(|| first_image(&content_html, &root));
     Ok(Article {
         source: source.to_owned(),
         external_id: raw.external_id.clone(),
@@ -70,6 +70,23 @@ pub fn normalise(
         language: language(&raw.language, site),
         image,
         published: published(raw.published),
+    })
+}
+
+fn web(root: &Url, address: &str) -> Option<String> {
+    root.join(address).ok().filter(|u| matches!(u.scheme(), "http" | "https")).map(Into::into)
+}
+
+/// The first picture of the text, for an article whose source names none.
+fn first_image(html: &str, root: &Url) -> Option<Image> {
+    let picture = html::first_image(html, root)?;
+    Some(Image {
+        media_type: media::media_type(&picture.url).to_owned(),
+        url: picture.url,
+        alt: picture.alt,
+        width: picture.width,
+        height: picture.height,
+        length: None,
     })
 }
 
