@@ -1,5 +1,8 @@
 //! Laws of handing mails to a relay, against a real server on loopback that can misbehave.
 
+#[path = "../../benches/support/sink.rs"]
+mod sink;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,6 +10,8 @@ use loa::domain::delivery::Outcome;
 use loa::domain::subscriber::EmailAddress;
 use loa::notify::smtp::settings::{Deadlines, Settings};
 use loa::notify::smtp::{Envelope, Pool};
+
+use sink::Sink;
 
 use crate::support::smtp_server::{Act, Encryption, Message, Options, SmtpServer, Step};
 
@@ -723,4 +728,51 @@ fn the_test_server_can_be_waited_for_without_a_runtime() {
     assert_eq!(kind(&runtime.block_on(send(&pool))), "sent");
     assert_eq!(runtime.block_on(server.wait_for(2, SOON)).len(), 2);
     assert_eq!(server.lines()[0], (1, "EHLO loa.example.vn".to_owned()));
+}
+
+#[tokio::test]
+async fn many_mails_arrive_once_each_in_two_round_trips() {
+    let sink = Sink::start(sink::Options { record: true, ..sink::Options::default() }).unwrap();
+    let mut settings = Settings::parse(&format!("smtp://{}?tls=none", sink.address()), "loa.example.vn").unwrap();
+    settings.connections = 4;
+    let pool = Pool::new(settings);
+    let sends: Vec<_> = (0..8)
+        .map(|worker| {
+            let pool = pool.clone();
+            tokio::spawn(async move {
+                for n in 0..50 {
+                    let message = format!("Message-ID: <{worker}.{n}@example.vn>\r\n\r\n{}", "tin\r\n".repeat(2000));
+                    let outcome = send_to(&pool, &format!("r{worker}.{n}@so.example.vn"), &message).await;
+                    assert_eq!(kind(&outcome), "sent");
+                }
+            })
+        })
+        .collect();
+    for send in sends {
+        send.await.unwrap();
+    }
+    let counts = sink.counts();
+    assert_eq!((counts.messages, counts.recipients), (400, 400));
+    // 400 mails of 10,000 bytes and a header; a connection costs a greeting's EHLO and a QUIT besides.
+    assert!(counts.groups <= 400 * 2 + counts.connections * 2, "{counts:?}");
+    assert!((4..=8).contains(&counts.connections), "{counts:?}");
+    assert!((4_000_000..4_100_000).contains(&counts.bytes), "{counts:?}");
+    assert_eq!(sink.twice(), []);
+    assert!(
+        sink.taken().iter().all(|t| t.message_id.trim_matches('<').split('@').next() == t.to[1..].split('@').next())
+    );
+}
+
+#[tokio::test]
+async fn a_mail_that_is_sent_twice_is_counted_as_such() {
+    let sink = Sink::start(sink::Options { pipelining: false, record: true, ..sink::Options::default() }).unwrap();
+    let url = format!("smtp://{}?tls=none", sink.address());
+    let pool = Pool::new(Settings::parse(&url, "loa.example.vn").unwrap());
+    for _ in 0..2 {
+        send(&pool).await;
+    }
+    send_to(&pool, "binh@so.example.vn", MAIL).await;
+    let message_id = "<a.1@bantin.example.vn>".to_owned();
+    assert_eq!(sink.twice(), [sink::Taken { to: "an@so.example.vn".into(), message_id }]);
+    assert_eq!((sink.counts().messages, sink.counts().groups), (3, 1 + 3 * 4));
 }
