@@ -111,6 +111,7 @@ impl Slots {
         opened
     }
 
+    /// The one used last, if it is still good. One that is too old makes room for a new one; the sweep ends the others.
     async fn idle_connection(&self) -> Option<Connection> {
         loop {
             let connection = locked(&self.idle).pop()?;
@@ -121,6 +122,7 @@ impl Slots {
                 return Some(connection);
             }
             connection.quit().await;
+            return None;
         }
     }
 
