@@ -11,6 +11,7 @@ use crate::support::smtp_server::{Act, Options, SmtpServer, Step};
 
 use super::sink::Sink;
 use super::{MAIL, SOON, both_ways, detail, hasty, kind, pool, send, send_to, settings, sink};
+
 #[tokio::test]
 async fn closing_waits_no_longer_than_the_deadline_of_quit() {
     let server = SmtpServer::start().await;

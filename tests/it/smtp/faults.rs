@@ -7,6 +7,7 @@ use loa::notify::smtp::Pool;
 use crate::support::smtp_server::{Act, SmtpServer, Step};
 
 use super::{MAIL, SOON, both_ways, detail, hasty, kind, pool, send, send_to, settings};
+
 #[tokio::test]
 async fn a_rejected_recipient_keeps_the_connection() {
     for server in both_ways() {

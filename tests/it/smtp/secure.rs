@@ -8,6 +8,7 @@ use loa::notify::smtp::settings::Settings;
 use crate::support::smtp_server::{Act, Encryption, Options, SmtpServer, Step};
 
 use super::{MAIL, detail, hasty, kind, pool, send};
+
 #[tokio::test]
 async fn signing_in_and_encrypting_have_deadlines() {
     for (encryption, silent) in [

@@ -8,6 +8,7 @@ use loa::notify::smtp::Envelope;
 use crate::support::smtp_server::{Message, Options, SmtpServer};
 
 use super::{MAIL, SENDER, address, both_ways, detail, kind, pool, send, send_to};
+
 #[tokio::test]
 async fn a_mail_arrives_as_it_was_written() {
     for server in both_ways() {
