@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod client;
+pub mod connect;
 pub mod fault;
 pub mod guard;
 pub mod pool;

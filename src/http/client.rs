@@ -1,7 +1,6 @@
 //! The client: one call, one deadline, one answer of bounded size, over a connection to vetted addresses. Never
 //! repeats a request that may have been received (a GET on a connection that was just being closed excepted).
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,31 +8,17 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::client::conn::http1;
 use hyper::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use hyper::rt::{Read, Write};
 use hyper::{Method, Request};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsConnector;
-use url::{Host, Position, Url};
+use tokio::time::{Instant, timeout_at};
+use url::{Position, Url};
 
+use super::connect::Connector;
 use super::fault::Fault;
 use super::guard::{Guard, Target};
 use super::pool::{Connection, Key, Pool};
 use super::resolve::{Resolve, SystemResolver};
 use super::tls::{self, TlsSetupError};
-
-/// Headers that an answer may have.
-const MAX_HEADERS: usize = 64;
-
-/// Bytes that the head of an answer may have.
-const MAX_HEAD: usize = 32 * 1024;
-
-/// Addresses of one name that are tried.
-const MAX_TRIES: usize = 6;
 
 /// How long the body of an answer to a POST is read at most: by then the status has said all that matters, and a
 /// receiver that drips must not hold its slot until the deadline.
@@ -110,12 +95,11 @@ impl Response {
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    guard: Guard,
-    settings: Settings,
-    user_agent: HeaderValue,
-    resolver: Arc<dyn Resolve>,
-    tls: TlsConnector,
+    connector: Connector,
     pool: Pool,
+    timeout: Duration,
+    max_body: usize,
+    user_agent: HeaderValue,
 }
 
 /// How much of a body is wanted.
@@ -141,11 +125,16 @@ impl Client {
     /// # Errors
     /// [`SetupError`] when the settings cannot be used.
     pub fn with_resolver(guard: Guard, settings: Settings, resolver: Arc<dyn Resolve>) -> Result<Self, SetupError> {
-        let user_agent = HeaderValue::from_str(&settings.user_agent)
-            .map_err(|_| SetupError::UserAgent(settings.user_agent.clone()))?;
-        let tls = TlsConnector::from(tls::config(settings.extra_ca.as_deref())?);
-        let pool = Pool::new(settings.max_age);
-        Ok(Self(Arc::new(Inner { guard, settings, user_agent, resolver, tls, pool })))
+        let Settings { timeout, connect_timeout, max_body, max_age, user_agent, extra_ca } = settings;
+        let user_agent = HeaderValue::try_from(&user_agent).map_err(|_| SetupError::UserAgent(user_agent))?;
+        let connector = Connector {
+            guard,
+            resolver,
+            tls: tls::config(extra_ca.as_deref())?.into(),
+            patience: connect_timeout,
+            lifetime: max_age + timeout,
+        };
+        Ok(Self(Arc::new(Inner { connector, pool: Pool::new(max_age), timeout, max_body, user_agent })))
     }
 
     /// Whether this URL may be called now, asking the name server but connecting to nothing: the check to make when an
@@ -154,8 +143,8 @@ impl Client {
     /// # Errors
     /// [`Fault::Forbidden`] when it may not, [`Fault::Dns`] when its name has no address.
     pub async fn vet(&self, url: &Url) -> Result<(), Fault> {
-        let target = self.0.guard.target(url)?;
-        self.0.addresses(&target).await.map(drop)
+        let target = self.0.connector.guard.target(url)?;
+        self.0.connector.addresses(&target).await.map(drop)
     }
 
     /// Sends `body` and brings the status and the first [`Settings::max_body`] bytes of the answer. Once a status has
@@ -164,7 +153,7 @@ impl Client {
     /// # Errors
     /// [`Fault`]; ask [`Fault::offered`] whether the request may have been received.
     pub async fn post(&self, url: &Url, headers: &[(&str, &str)], body: &[u8]) -> Result<Response, Fault> {
-        let want = Want::Start(self.0.settings.max_body);
+        let want = Want::Start(self.0.max_body);
         self.call(Method::POST, url, headers, Bytes::copy_from_slice(body), want).await
     }
 
@@ -184,13 +173,15 @@ impl Client {
         body: Bytes,
         want: Want,
     ) -> Result<Response, Fault> {
-        let target = self.0.guard.target(url)?;
+        let target = self.0.connector.guard.target(url)?;
         let request = self.0.request(method, url, headers, body)?;
+        let deadline = Instant::now() + self.0.timeout;
         let offered = AtomicBool::new(false);
-        // Dropping the exchange closes its connection.
-        timeout(self.0.settings.timeout, self.0.exchange(&target, &request, want, &offered))
+        // Dropping the exchange, at the deadline or because nobody wants the answer any more, closes its connection.
+        let (key, connection, answer) = timeout_at(deadline, self.0.exchange(&target, &request, &offered))
             .await
-            .unwrap_or_else(|_| Err(Fault::Timeout { offered: offered.load(Ordering::Relaxed) }))
+            .map_err(|_| Fault::Timeout { offered: offered.load(Ordering::Relaxed) })??;
+        self.0.read(key, connection, answer, want, deadline).await
     }
 }
 
@@ -223,18 +214,13 @@ impl Inner {
         &self,
         target: &Target,
         request: &Request<Full<Bytes>>,
-        want: Want,
         offered: &AtomicBool,
-    ) -> Result<Response, Fault> {
+    ) -> Result<(Key, Connection, hyper::Response<Incoming>), Fault> {
         let key: Key = (target.tls, target.host.to_string(), target.port);
-        // A literal is vetted here and not only when it is connected to: the pool must not decide.
-        if let Some(ip) = literal(&target.host) {
-            self.guard.vet_answer(target, &[ip])?;
-        }
         loop {
             let (mut connection, used) = match self.pool.take(&key) {
                 Some(connection) => (connection, true),
-                None => (self.open(target).await?, false),
+                None => (self.connector.open(target).await?, false),
             };
             if let Err(error) = connection.sender.ready().await {
                 if used {
@@ -244,7 +230,7 @@ impl Inner {
             }
             offered.store(true, Ordering::Relaxed);
             match connection.sender.try_send_request(request.clone()).await {
-                Ok(answer) => return self.read(key, connection, answer, want).await,
+                Ok(answer) => return Ok((key, connection, answer)),
                 Err(mut failed) => {
                     let unsent = failed.take_message().is_some();
                     offered.store(!unsent, Ordering::Relaxed);
@@ -267,96 +253,28 @@ impl Inner {
         connection: Connection,
         answer: hyper::Response<Incoming>,
         want: Want,
+        deadline: Instant,
     ) -> Result<Response, Fault> {
         let (head, mut body) = answer.into_parts();
         let mut bytes = Vec::new();
         let ended = match want {
             Want::Start(max) => {
-                matches!(timeout(BODY_PATIENCE, collect(&mut body, max, &mut bytes)).await, Ok(Ok(true)))
+                let enough = deadline.min(Instant::now() + BODY_PATIENCE);
+                matches!(timeout_at(enough, collect(&mut body, max, &mut bytes)).await, Ok(Ok(true)))
             }
-            Want::Whole(max) => {
-                // What is announced too large is not worth reading.
-                let fits = body.size_hint().lower() <= max as u64;
-                let ended = fits && collect(&mut body, max, &mut bytes).await.map_err(|e| Fault::of_hyper(&e))?;
-                if !ended {
-                    return Err(Fault::TooLarge);
-                }
-                ended
-            }
+            // What is announced too large is not worth reading.
+            Want::Whole(max) if body.size_hint().lower() > max as u64 => return Err(Fault::TooLarge),
+            Want::Whole(max) => match timeout_at(deadline, collect(&mut body, max, &mut bytes)).await {
+                Ok(Ok(true)) => true,
+                Ok(Ok(false)) => return Err(Fault::TooLarge),
+                Ok(Err(error)) => return Err(Fault::of_hyper(&error)),
+                Err(_) => return Err(Fault::Timeout { offered: true }),
+            },
         };
         if ended {
             self.pool.put(key, connection);
         }
         Ok(Response { status: head.status.as_u16(), body_start: bytes, cut: !ended, headers: head.headers })
-    }
-
-    /// A new connection to one of the target's addresses, all of which were vetted: nothing is looked up twice.
-    async fn open(&self, target: &Target) -> Result<Connection, Fault> {
-        let mut last = None;
-        for ip in self.addresses(target).await?.into_iter().take(MAX_TRIES) {
-            let at = SocketAddr::new(ip, target.port);
-            match timeout(self.settings.connect_timeout, TcpStream::connect(at)).await {
-                Ok(Ok(socket)) => {
-                    // A request goes out in one piece; waiting for more to send only delays it.
-                    let _ = socket.set_nodelay(true);
-                    return self.speak(target, socket).await;
-                }
-                Ok(Err(error)) => last = Some(Fault::connect(&error)),
-                Err(_) => last = Some(Fault::Timeout { offered: false }),
-            }
-        }
-        Err(last.unwrap_or_else(|| Fault::dns(&"the name has no address")))
-    }
-
-    /// Every address of the target, IPv4 first, once the guard has passed them all.
-    async fn addresses(&self, target: &Target) -> Result<Vec<IpAddr>, Fault> {
-        let mut found = match (&target.host, literal(&target.host)) {
-            (Host::Domain(name), _) => {
-                match timeout(self.settings.connect_timeout, self.resolver.resolve(name)).await {
-                    Ok(answer) => answer.map_err(|error| Fault::dns(&error))?,
-                    Err(_) => return Err(Fault::dns(&"the name server does not answer in time")),
-                }
-            }
-            (_, ip) => ip.into_iter().collect(),
-        };
-        self.guard.vet_answer(target, &found)?;
-        found.sort();
-        found.dedup();
-        if found.is_empty() { Err(Fault::dns(&"the name has no address")) } else { Ok(found) }
-    }
-
-    async fn speak(&self, target: &Target, socket: TcpStream) -> Result<Connection, Fault> {
-        if !target.tls {
-            return self.drive(TokioIo::new(socket)).await;
-        }
-        let name = match &target.host {
-            Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
-                .map_err(|_| Fault::protocol(false, &"the host is not a name that TLS can verify"))?,
-            Host::Ipv4(ip) => ServerName::IpAddress(IpAddr::V4(*ip).into()),
-            Host::Ipv6(ip) => ServerName::IpAddress(IpAddr::V6(*ip).into()),
-        };
-        match timeout(self.settings.connect_timeout, self.tls.connect(name, socket)).await {
-            Ok(Ok(stream)) => self.drive(TokioIo::new(stream)).await,
-            Ok(Err(error)) => Err(Fault::of_handshake(&error)),
-            Err(_) => Err(Fault::Timeout { offered: false }),
-        }
-    }
-
-    async fn drive<S: Read + Write + Send + Unpin + 'static>(&self, stream: S) -> Result<Connection, Fault> {
-        let (sender, connection) = http1::Builder::new()
-            .max_headers(MAX_HEADERS)
-            .max_header_size(MAX_HEAD)
-            .max_buf_size(MAX_HEAD)
-            .handshake(stream)
-            .await
-            .map_err(|error| Fault::connect(&error))?;
-        // Ends by itself once no call can use it, so that idle connections need nobody to sweep them.
-        let lifetime = self.settings.max_age + self.settings.timeout;
-        let driver = tokio::spawn(async move {
-            // Whatever breaks the connection is also told to the call that uses it.
-            let _ = timeout(lifetime, connection).await;
-        });
-        Ok(Connection { sender, driver: driver.abort_handle(), born: Instant::now() })
     }
 }
 
@@ -372,12 +290,4 @@ async fn collect(body: &mut Incoming, max: usize, into: &mut Vec<u8>) -> Result<
         }
     }
     Ok(true)
-}
-
-const fn literal(host: &Host<String>) -> Option<IpAddr> {
-    match host {
-        Host::Domain(_) => None,
-        Host::Ipv4(ip) => Some(IpAddr::V4(*ip)),
-        Host::Ipv6(ip) => Some(IpAddr::V6(*ip)),
-    }
 }

@@ -201,8 +201,11 @@ fn cut(text: &str, max: usize) -> String {
         return if max == 0 { String::new() } else { text.to_owned() };
     }
     let end = text.char_indices().nth(max - 1).map_or(text.len(), |(at, _)| at);
-    let head = &text[..end];
-    let whole_words = head.rfind(char::is_whitespace).map_or(head, |at| &head[..at]);
+    let (head, rest) = text.split_at(end);
+    let whole_words = match head.rfind(char::is_whitespace) {
+        Some(at) if !rest.starts_with(char::is_whitespace) => &head[..at],
+        _ => head,
+    };
     format!("{}…", whole_words.trim_end())
 }
 
@@ -309,7 +312,8 @@ mod tests {
 
     #[test]
     fn a_long_summary_ends_between_words() {
-        assert_eq!(cut("một hai ba bốn", 11), "một hai ba…".replace(" ba", ""));
+        assert_eq!(cut("một hai ba bốn", 11), "một hai ba…");
+        assert_eq!(cut("một hai ba bốn", 10), "một hai…");
         assert_eq!(cut("một hai", 7), "một hai");
         assert_eq!(cut("mộthaibabốn", 5), "mộth…");
     }
