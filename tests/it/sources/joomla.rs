@@ -51,14 +51,14 @@ impl Portal {
 
     /// The portal as a source, with the account that owns everything and no hint of the prefix.
     pub fn source(&self) -> AnySource {
-        self.source_as(&self.db.url, "")
+        source_as(&self.db.url, "")
     }
+}
 
-    /// The portal as a source, with an account and more settings.
-    pub fn source_as(&self, url: &str, more: &str) -> AnySource {
-        open(&format!("kind = \"joomla\"\nurl = \"{url}\"\nsite_url = \"https://portal.example.vn\"\n{more}"))
-            .expect("a source")
-    }
+/// A portal as a source, with the account of an address and more settings.
+pub fn source_as(url: &str, more: &str) -> AnySource {
+    open(&format!("kind = \"joomla\"\nurl = \"{url}\"\nsite_url = \"https://portal.example.vn\"\n{more}"))
+        .expect("a source")
 }
 
 /// Stamps a law for each pair of schema and server.
@@ -214,7 +214,7 @@ async fn hundreds_of_articles_are_fetched_in_one_call(portal: Portal) {
 
 async fn settings_override_what_is_found(portal: Portal) {
     let link = "link = \"{base}{lang}/{catid}-{cat_path}/{id}-{alias}\"\nguest_levels = [1, 2]";
-    let source = portal.source_as(&portal.db.url, link);
+    let source = source_as(&portal.db.url, link);
     let found = ids(&source.scan(now()).await.expect("a scan"));
     for (id, visible) in [("108", true), ("114", true), ("115", true), ("110", false), ("118", false)] {
         assert_eq!(found.contains(id), visible, "{id}");
@@ -223,7 +223,7 @@ async fn settings_override_what_is_found(portal: Portal) {
     assert_eq!(article.url, "https://portal.example.vn/vi/11-cong-tac-to-chuc/ket-nap-dang-vien/101-bai-101");
 
     // The editor's 00:00 was meant on the wall clock at home: then all bounds lie seven hours earlier.
-    let home = portal.source_as(&portal.db.url, "timezone = \"Asia/Ho_Chi_Minh\"");
+    let home = source_as(&portal.db.url, "timezone = \"Asia/Ho_Chi_Minh\"");
     let scan = home.scan(at("2026-11-22T17:00:00Z")).await.expect("a scan");
     assert_eq!(ids(&scan), set(VISIBLE));
     let article = one(home.fetch(&set([100]), now()).await.expect("an article"));

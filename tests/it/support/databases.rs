@@ -95,13 +95,14 @@ impl Db {
         run(self.engine, &address, sql.to_owned()).await;
     }
 
-    /// All rows of a query whose columns are text, for comparing.
+    /// All rows of a query, each column as the server writes it in text.
     pub async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         use sqlx::Row;
         macro_rules! read {
             ($connection:ty) => {{
                 let mut connection = <$connection>::connect(&self.url).await.expect("the test server answers");
-                let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
+                // The simple protocol: every type comes as text.
+                let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
                 let rows = rows.unwrap_or_else(|error| panic!("{error} in: {sql}"));
                 rows.iter().map(|row| (0..row.len()).map(|i| row.get_unchecked(i)).collect()).collect()
             }};
