@@ -12,7 +12,9 @@
 //!
 //! Joomla's lists publish, hide, archive and move articles without touching `modified`, and no event marks the passing of
 //! `publish_up`. So every scan compares the whole visible set, never a timestamp. The text enters the fingerprint as MD5 sums
-//! made by the database: no text crosses the wire, but the server reads each visible article once a scan.
+//! made by the database: no text crosses the wire, but the server reads each visible article once a scan. Measured with
+//! 50,000 articles of 2.6 KB: about one second on MariaDB and on `PostgreSQL`, with the sums hardly more than without, and
+//! 11 MB on the wire.
 
 mod body;
 mod dates;
