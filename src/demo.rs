@@ -21,7 +21,7 @@ use crate::service::{DemoParts, Service, log_format};
 use crate::store::endpoint::NewEndpoint;
 use crate::store::subscriber::{Request, Wish};
 use crate::telemetry;
-use crate::web::demo::DemoHook;
+use crate::web::demo::hook::DemoHook;
 use crate::work::subscribe::TEXT_VERSION;
 
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/deploy/demo");
@@ -71,7 +71,6 @@ pub async fn run(dir: &Path, fresh: bool, port: u16, every: Duration, clock: Clo
     let publishing = tokio::spawn(publish_now_and_then(dir.clone(), every, clock, stop.clone()));
     let parts = DemoParts {
         mailbox: Some(dir.join("mail")),
-        images: Some(dir.join("articles/images")),
         hook: Some(Arc::new(DemoHook::new(secret))),
     };
     let result = service.run(parts, stop).await;

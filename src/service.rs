@@ -25,7 +25,8 @@ use crate::schedule::{Beats, Work, follow};
 use crate::source::{AnySource, Settings as SourceSettings};
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
-use crate::web;
+use crate::web::demo::hook::DemoHook;
+use crate::web::{self, Doors};
 use crate::work::access;
 use crate::work::compose::Composer;
 use crate::work::deliver_mail::{Mailer, Transport};
@@ -77,10 +78,8 @@ pub struct Service {
 pub struct DemoParts {
     /// The folder of mails that the mailbox page shows.
     pub mailbox: Option<PathBuf>,
-    /// The folder of pictures that the sample articles show.
-    pub images: Option<PathBuf>,
     /// The endpoint that the demo serves itself.
-    pub hook: Option<Arc<web::demo::DemoHook>>,
+    pub hook: Option<Arc<DemoHook>>,
 }
 
 /// Opens the sources that the configuration names.
@@ -267,25 +266,18 @@ impl Service {
             metrics: self.metrics.clone(),
             trusted_proxies: self.config.web.trusted_proxies.clone(),
             mailbox: demo.mailbox.clone(),
-            images: demo.images.clone(),
             hook: demo.hook.clone(),
         };
-        let state = actix_web::web::Data::new(web::Shared::new(state)?);
+        let web = web::Web::new(state);
         let workers = self.config.web.workers;
-        let mut doors = Vec::new();
-        match self.config.web.admin {
-            None => doors.push((self.config.web.listen, web::Audience::Everyone)),
-            Some(admin) => {
-                doors.push((self.config.web.listen, web::Audience::Public));
-                doors.push((admin, web::Audience::Operator));
-            }
-        }
+        let doors = match self.config.web.admin {
+            None => vec![(self.config.web.listen, Doors::All)],
+            Some(admin) => vec![(self.config.web.listen, Doors::Public), (admin, Doors::Operator)],
+        };
         let mut servers = Vec::new();
-        for (address, audience) in doors {
-            let state = state.clone();
-            let mut server = actix_web::HttpServer::new(move || {
-                actix_web::App::new().app_data(state.clone()).configure(|config| web::configure(config, audience))
-            });
+        for (address, doors) in doors {
+            let routes = web.routes(doors);
+            let mut server = actix_web::HttpServer::new(move || actix_web::App::new().configure(routes.clone()));
             if let Some(workers) = workers {
                 server = server.workers(workers);
             }

@@ -1,0 +1,1 @@
+//! HTTP meaning of what went wrong.
