@@ -57,6 +57,12 @@ pub struct Matcher {
 }
 
 impl Selection {
+    /// What is wrong with the selection, a sentence each.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Prepares the selection (folding its phrases once).
     #[must_use]
     pub fn matcher(&self) -> Matcher {

@@ -237,3 +237,17 @@ proptest! {
         prop_assert_eq!(cleaned(&out), out);
     }
 }
+#[test]
+fn zz_time() {
+    for n in [20_000, 40_000] {
+        let html = "&amp".repeat(n);
+        let t = Instant::now();
+        let v = visible(&html);
+        let a = t.elapsed();
+        let w = write::write(&html, &base());
+        let b = t.elapsed();
+        let c = ALLOWED.clean(&w).to_string();
+        let d = t.elapsed();
+        eprintln!("{n} {a:?} {b:?} {d:?} {} {}", v.len(), c.len());
+    }
+}
