@@ -1,9 +1,9 @@
 //! Mails to the relay: a small pool over lettre's SMTP connection, on sockets of our own. Hands each mail over once per
 //! call and says what became of it; never decides when to try again, and never writes an address into a log.
 //!
-//! lettre speaks the protocol ([`connection`]); the pool adds what a sender of many mails needs: a hard limit on
-//! connections and their reuse ([`slots`]), a deadline for every step, MAIL, RCPT and DATA in one write
-//! ([`transaction`]), rest for a relay that is down ([`health`]), and a reading of enhanced status codes ([`reply`]).
+//! lettre speaks the protocol (`connection`); the pool adds what a sender of many mails needs: a hard limit on
+//! connections and their reuse (`slots`), a deadline for every step, MAIL, RCPT and DATA in one write
+//! (`transaction`), rest for a relay that is down (`health`), and a reading of enhanced status codes (`reply`).
 
 mod body;
 mod connection;

@@ -88,7 +88,7 @@ async fn a_server_that_is_silent_after_the_final_dot_leaves_the_mail_in_doubt() 
     for act in [Act::Silence, Act::Half("250 2.0.0 ta".into())] {
         for server in both_ways() {
             server.script(Step::Body, act.clone());
-            let outcome = send(&hasty(&server, Duration::from_millis(80))).await;
+            let outcome = send(&hasty(&server, Duration::from_millis(400))).await;
             assert_eq!(kind(&outcome), "retry in_doubt", "{outcome:?}");
         }
     }
@@ -154,4 +154,19 @@ async fn a_reply_without_end_is_cut_off() {
     server.script(Step::Rcpt, Act::Half("250 ".to_owned() + &"x".repeat(50_000)));
     let outcome = send(&pool(&server)).await;
     assert_eq!(kind(&outcome), "retry unreachable", "{outcome:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_too_late_is_never_taken_for_the_answer_to_the_next_mail() {
+    let step = Duration::from_millis(300);
+    for (late, meaning) in [(Step::Mail, "timeout"), (Step::Rcpt, "timeout"), (Step::Body, "in_doubt")] {
+        for server in both_ways() {
+            server.script(late, Act::Delay(2 * step));
+            server.recipient("gone@so.example.vn", Act::reply("550 5.1.1 unknown"));
+            let pool = hasty(&server, step);
+            assert_eq!(kind(&send(&pool).await), format!("retry {meaning}"), "{late:?}");
+            assert_eq!(kind(&send_to(&pool, "gone@so.example.vn", MAIL).await), "dead address", "{late:?}");
+            assert_eq!(server.connections(), 2, "{late:?}");
+        }
+    }
 }
