@@ -53,6 +53,59 @@ async fn a_message_goes_over_a_new_connection_when_the_kept_one_was_closed_unsee
 }
 
 #[tokio::test]
+async fn a_message_goes_over_a_new_connection_when_the_kept_one_was_closed_while_nobody_looked() {
+    use std::io::{Read, Write};
+    // A receiver on a thread of its own: while this thread waits for it, the client cannot notice that it closes.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = super::url(&format!("http://{}/", listener.local_addr().expect("an address")));
+    let serve = |listener: std::net::TcpListener| {
+        let (close, closing) = std::sync::mpsc::channel::<()>();
+        let served = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().expect("a connection");
+            let (mut all, mut bytes) = (Vec::new(), [0; 4096]);
+            while !all.ends_with(b"\r\n\r\n{}") {
+                let n = socket.read(&mut bytes).expect("open");
+                assert!(n > 0, "closed early");
+                all.extend_from_slice(&bytes[..n]);
+            }
+            socket.write_all(OK.as_bytes()).expect("open");
+            // Until the test hangs up.
+            let _ = closing.recv();
+            listener
+        });
+        (close, served)
+    };
+    let client = client(LONG);
+    let (close, served) = serve(listener);
+    assert_eq!(attempt(&client, &url).await, Outcome::Sent("HTTP 204".into()));
+    drop(close);
+    let listener = served.join().expect("served");
+    let (close, served) = serve(listener);
+    assert_eq!(attempt(&client, &url).await, Outcome::Sent("HTTP 204".into()));
+    drop(close);
+    served.join().expect("served");
+}
+
+#[tokio::test]
+async fn a_get_that_a_kept_connection_swallowed_is_asked_again() {
+    let mut receiver = Receiver::new().await;
+    let (url, client) = (receiver.url(), client(LONG));
+    let serve = async {
+        let mut socket = receiver.accept().await;
+        request(&mut socket).await.expect("a request");
+        socket.write_all(OK.as_bytes()).await.expect("open");
+        request(&mut socket).await.expect("the second over the same connection");
+        drop(socket);
+        let mut socket = receiver.accept().await;
+        request(&mut socket).await.expect("the second again");
+        socket.write_all(OK.as_bytes()).await.expect("open");
+    };
+    let calls = async { (client.get(&url, &[], 10).await, client.get(&url, &[], 10).await) };
+    let ((first, second), ()) = tokio::join!(calls, serve);
+    assert_eq!((first.expect("an answer").status, second.expect("an answer").status), (204, 204));
+}
+
+#[tokio::test]
 async fn a_message_that_a_kept_connection_may_have_brought_is_not_posted_again() {
     let mut receiver = Receiver::new().await;
     let (url, client) = (receiver.url(), client(LONG));
