@@ -237,10 +237,9 @@ impl Service {
             tokio::select! {
                 ended = &mut joined => ended.map(drop),
                 _ = stop.wait_for(|s| *s) => {
-                    for handle in &handles {
-                        handle.stop(true).await;
-                    }
-                    joined.await.map(drop)
+                    // A server stops only while it is polled: both at once.
+                    let stops = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
+                    futures_util::future::join(stops, joined).await.1.map(drop)
                 }
             }
         };
