@@ -191,7 +191,7 @@ impl Ingest {
                         self.judge(raw, article, light, &known, &matchers, baseline, now, &mut poll);
                     }
                     Err(unfit) => {
-                        report.faults.push(format!("{name}: article {}: {unfit}; it is left out", raw.external_id))
+                        report.faults.push(format!("{name}: article {}: {unfit}; it is left out", raw.external_id));
                     }
                 }
             }

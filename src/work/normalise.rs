@@ -27,10 +27,10 @@ pub enum Unfit {
 ///
 /// # Errors
 /// [`Unfit`] says what is missing; the article is then left out and named to the operator.
-pub fn normalise(
+pub fn normalise<S: std::hash::BuildHasher>(
     source: &str,
     raw: &RawArticle,
-    categories: &HashMap<String, Category>,
+    categories: &HashMap<String, Category, S>,
     site: &Site,
 ) -> Result<Article, Unfit> {
     // Links in a portal's text are relative to the site root, not to the article (feeds.md d6); the article's own
@@ -107,7 +107,7 @@ fn published(raw: Timestamp) -> Timestamp {
 }
 
 /// A category with the slugs of its ancestors. A circle in the tree ends the walk.
-fn category_ref(id: &str, categories: &HashMap<String, Category>) -> Option<CategoryRef> {
+fn category_ref<S: std::hash::BuildHasher>(id: &str, categories: &HashMap<String, Category, S>) -> Option<CategoryRef> {
     let own = categories.get(id)?;
     let mut ancestors = Vec::new();
     let mut next = own.parent.as_deref();
