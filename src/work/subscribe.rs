@@ -92,10 +92,10 @@ impl Subscribe {
             return Err(SubscribeError::NoFeed);
         }
         let request = Request { email: &email, wishes: &wishes, locale, text_version: TEXT_VERSION, method };
-        if let Some(_) = self.store.request_opt_in(&request, self.clock.now()).await? {
-            self.wakes.mails.notify_one()
+        if self.store.request_opt_in(&request, self.clock.now()).await?.is_some() {
+            self.wakes.mails.notify_one();
         } else {
-            tracing::info!(subscriber = %email, "a confirmation was asked for too often; none was sent")
+            tracing::info!(subscriber = %email, "a confirmation was asked for too often; none was sent");
         }
         Ok(())
     }
