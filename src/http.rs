@@ -5,11 +5,11 @@
 //! It drives hyper's HTTP/1.1 connections itself: only where the connection is opened do the vetted addresses, the port,
 //! the age of the connection and the question "was anything sent yet?" meet.
 
-pub mod address;
+mod address;
 pub mod client;
-pub mod connect;
+mod connect;
 pub mod fault;
 pub mod guard;
-pub mod pool;
+mod pool;
 pub mod resolve;
 pub mod tls;

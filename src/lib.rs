@@ -5,7 +5,7 @@
 //! (`tests/it/architecture.rs` keeps both rules):
 //!
 //! ```text
-//! 7 main, cli, service             the only places that see everything
+//! 7 main, cli, demo, service       the only places that see everything
 //! 6 web | schedule                 what calls in: HTTP, and the beat of time
 //! 5 work                           where the wings meet: ingest, publish, fan out, digest, deliver
 //! 4 config, telemetry              read only by service and cli
@@ -16,13 +16,16 @@
 //!
 //! `ARCHITECTURE.md` has the same map with walkthroughs.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod feed;
 pub mod http;
 pub mod notify;
 pub mod schedule;
+pub mod service;
 pub mod source;
 pub mod store;
 pub mod telemetry;

@@ -1,3 +1,7 @@
-//! The command.
+//! The command `loa`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    loa::cli::main()
+}

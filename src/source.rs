@@ -109,7 +109,7 @@ pub enum AnySource {
     /// Files with front matter.
     Folder(folder::Folder),
     /// Joomla's tables.
-    Joomla(joomla::Joomla),
+    Joomla(Box<joomla::Joomla>),
 }
 
 impl AnySource {
@@ -120,7 +120,7 @@ impl AnySource {
     pub fn open(name: &str, settings: Settings) -> Result<Self, SourceError> {
         Ok(match settings {
             Settings::Folder(settings) => Self::Folder(folder::Folder::open(name, settings)?),
-            Settings::Joomla(settings) => Self::Joomla(joomla::Joomla::open(name, settings)?),
+            Settings::Joomla(settings) => Self::Joomla(Box::new(joomla::Joomla::open(name, settings)?)),
         })
     }
 }

@@ -1,5 +1,5 @@
 //! What texts in the configuration mean: durations, addresses, networks, cron lines. Each parser ends the sentence
-//! "<the value> …" when it refuses, and names the remedy. Never shows the value itself.
+//! "(the value) …" when it refuses, and names the remedy. Never shows the value itself.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;

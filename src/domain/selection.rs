@@ -1,12 +1,26 @@
 //! Selections: which articles a feed, a mail or a webhook is about. One object for every channel; nothing may match in
-//! the feed and not in the mail.
+//! the feed and not in the mail. Never a query in some database's words: an article in hand is enough to decide.
+
+mod matcher;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::domain::article::Article;
+use crate::text::phrase::{Phrases, Text};
+use crate::text::slug::is_slug;
+use crate::text::xml::XmlText;
+
+/// The most entries that one list of a selection may have.
+pub const MAX_ENTRIES: usize = 200;
+/// The longest entry, in characters.
+pub const MAX_CHARS: usize = 100;
 
 /// Criteria over articles. An article matches if it lies in one of the categories (or below) **or** carries one of the
 /// phrases, and passes every other criterion that is set. An empty selection matches every article.
+///
+/// A phrase counts by where it stands: in the title or the title of a category of the article, or in the lede, one is
+/// enough; the body alone must have at least three. What a phrase matches is told in [`crate::text::phrase`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Selection {
@@ -28,7 +42,7 @@ pub struct Selection {
     /// Authors, any of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub authors: Vec<String>,
-    /// BCP 47 language.
+    /// BCP 47 language; `vi` takes `vi-VN` too (RFC 4647 §3.3.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
 }
@@ -39,7 +53,7 @@ pub struct Selection {
 pub enum Reason {
     /// The selection has no category and no phrase: everything that passes its other criteria matches.
     Everything,
-    /// It lies in this category (slug) or below.
+    /// It lies in this category of the selection (slug) or below.
     Category(String),
     /// It carries this phrase, in this place (`title`, `category`, `lede`, `body`).
     Phrase {
@@ -54,24 +68,187 @@ pub enum Reason {
 #[derive(Clone, Debug)]
 pub struct Matcher {
     selection: Selection,
+    phrases: Phrases,
+}
+
+/// An article made ready to be tried by many matchers: its words are split once, those of its body only if some matcher
+/// gets that far.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    article: &'a Article,
+    title: Text,
+    categories: Vec<Text>,
+    lede: Text,
+    body: std::sync::OnceLock<Text>,
 }
 
 impl Selection {
-    /// Prepares the selection (folding its phrases once).
+    /// Prepares the selection (normalising its phrases once).
     #[must_use]
     pub fn matcher(&self) -> Matcher {
-        Matcher { selection: self.clone() }
+        Matcher { phrases: Phrases::new(&self.phrases, &self.not_phrases), selection: self.clone() }
+    }
+
+    /// Whether nothing is asked for, so that every article matches.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        let lists = [&self.sources, &self.categories, &self.phrases, &self.tags, &self.authors];
+        lists.iter().all(|list| list.is_empty()) && self.language.is_none()
+    }
+
+    /// What is wrong with it, one sentence each; empty when nothing is. Checked where a selection comes in: feed files,
+    /// search addresses, the API.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let lists = [
+            ("sources", &self.sources),
+            ("categories", &self.categories),
+            ("phrases", &self.phrases),
+            ("not_phrases", &self.not_phrases),
+            ("tags", &self.tags),
+            ("authors", &self.authors),
+        ];
+        for (name, list) in lists {
+            if list.len() > MAX_ENTRIES {
+                faults.push(format!("`{name}` has {} entries; at most {MAX_ENTRIES} are allowed", list.len()));
+            }
+            // One sentence a list is enough to act upon, however many entries share the fault.
+            if let Some(long) = list.iter().find(|entry| entry.chars().count() > MAX_CHARS) {
+                let start: String = long.chars().take(30).collect();
+                faults.push(format!("`{name}` has an entry of over {MAX_CHARS} characters (\"{start}…\"): shorten it"));
+            }
+            if list.iter().any(|entry| !entry.chars().any(char::is_alphanumeric)) {
+                faults.push(format!("`{name}` has an entry without a letter or digit: remove it or write its words"));
+            }
+        }
+        for slug in self.categories.iter().filter(|slug| !is_slug(slug)).take(3) {
+            let start: String = slug.chars().take(30).collect();
+            faults.push(format!("`categories` has \"{start}\", which is no slug: use the name in the category's address, of a-z, 0-9 and hyphens"));
+        }
+        if let Some(language) = self.language.as_deref().filter(|language| !is_language(language)) {
+            let start: String = language.chars().take(30).collect();
+            faults
+                .push(format!("`language` is \"{start}\", which is no BCP 47 tag: write for example \"vi\" or \"en\""));
+        }
+        if self.phrases.is_empty() && !self.not_phrases.is_empty() {
+            faults.push("`not_phrases` without `phrases` does nothing: add phrases or remove them".to_owned());
+        }
+        faults
+    }
+
+    /// The one form of all selections that ask for the same: NFC, blanks collapsed, entries sorted, twins and empty
+    /// ones gone, slugs and language in lower case.
+    #[must_use]
+    pub fn canonical(&self) -> Self {
+        let list = |entries: &[String]| {
+            let mut entries: Vec<String> = entries.iter().map(|entry| tidy(entry)).filter(|e| !e.is_empty()).collect();
+            entries.sort_unstable();
+            entries.dedup();
+            entries
+        };
+        let lower = |entries: &[String]| list(&entries.iter().map(|e| e.to_lowercase()).collect::<Vec<_>>());
+        Self {
+            sources: list(&self.sources),
+            categories: lower(&self.categories),
+            phrases: list(&self.phrases),
+            // Without phrases there is nothing to mask.
+            not_phrases: if self.phrases.is_empty() { Vec::new() } else { list(&self.not_phrases) },
+            tags: list(&self.tags),
+            authors: list(&self.authors),
+            language: self.language.as_deref().map(|l| tidy(l).to_ascii_lowercase()).filter(|l| !l.is_empty()),
+        }
+    }
+
+    /// The same text for all selections with one canonical form: SHA-256 of its JSON, in hex (64 characters).
+    #[must_use]
+    pub fn key(&self) -> String {
+        use std::fmt::Write;
+        let json = serde_json::to_vec(&self.canonical()).expect("a selection is lists of text");
+        Sha256::digest(json).iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
     }
 }
 
-impl Matcher {
-    /// Whether and why the article matches.
-    #[must_use]
-    pub fn matches(&self, article: &Article) -> Option<Reason> {
-        let category = article
-            .categories
-            .iter()
-            .find(|c| self.selection.categories.iter().any(|s| *s == c.slug || c.ancestors.contains(s)));
-        category.map(|c| Reason::Category(c.slug.clone()))
+fn tidy(entry: &str) -> String {
+    XmlText::new(entry).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Enough of BCP 47 (RFC 5646 §2.1) to tell a tag from a slip: subtags of 1 to 8 letters and digits, the first of letters.
+fn is_language(tag: &str) -> bool {
+    let mut subtags = tag.split('-');
+    let first = subtags.next().unwrap_or_default();
+    (2..=8).contains(&first.len())
+        && first.bytes().all(|b| b.is_ascii_alphabetic())
+        && tag.len() <= 35
+        && subtags.all(|s| (1..=8).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(entries: &[&str]) -> Vec<String> {
+        entries.iter().map(|&e| e.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_selection_reads_the_same_from_toml_and_json() {
+        let toml: Selection =
+            toml::from_str("categories = [\"tin\"]\nphrases = [\"đại hội đảng\"]\nlanguage = \"vi\"").expect("valid");
+        let json: Selection =
+            serde_json::from_str(r#"{"categories":["tin"],"phrases":["đại hội đảng"],"language":"vi"}"#)
+                .expect("valid");
+        assert_eq!(toml, json);
+        assert_eq!(toml::from_str::<Selection>(&toml::to_string(&toml).expect("writes")).expect("reads"), toml);
+        assert!(toml::from_str::<Selection>("phrase = [\"x\"]").is_err());
+        assert!(serde_json::from_str::<Selection>(r#"{"regex":"x"}"#).is_err());
+    }
+
+    #[test]
+    fn selections_that_ask_for_the_same_have_one_key() {
+        let a =
+            Selection { phrases: list(&["Đảng  ủy", "b"]), categories: list(&["Tin"]), ..Selection::default() };
+        let b = Selection {
+            phrases: list(&["b", " Đa\u{309}ng u\u{309}y ", "b", ""]),
+            categories: list(&["tin"]),
+            ..Selection::default()
+        };
+        assert_eq!(a.key(), b.key());
+        assert_eq!(a.canonical(), b.canonical().canonical());
+        assert_eq!(a.key().len(), 64);
+        assert_ne!(a.key(), Selection::default().key());
+        // The same word in another list is another question.
+        let tag = Selection { tags: list(&["b"]), ..Selection::default() };
+        let author = Selection { authors: list(&["b"]), ..Selection::default() };
+        assert_ne!(tag.key(), author.key());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_selection_is_told_at_once() {
+        assert!(Selection::default().faults().is_empty());
+        let bad = Selection {
+            phrases: vec!["a".repeat(101), " … ".to_owned()],
+            tags: vec!["x".to_owned(); 201],
+            categories: list(&["Công tác"]),
+            language: Some("tiếng Việt".to_owned()),
+            ..Selection::default()
+        };
+        let faults = bad.faults();
+        assert_eq!(faults.len(), 5, "{faults:#?}");
+        let alone = Selection { not_phrases: list(&["a"]), ..Selection::default() };
+        assert_eq!(alone.faults().len(), 1);
+        for tag in ["vi", "vi-VN", "en-GB", "zh-Hant-TW"] {
+            assert!(Selection { language: Some(tag.to_owned()), ..Selection::default() }.faults().is_empty(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn only_the_selection_that_asks_for_nothing_is_everything() {
+        assert!(Selection::default().is_everything());
+        assert!(!Selection { sources: list(&["a"]), ..Selection::default() }.is_everything());
+        assert!(!Selection { language: Some("vi".to_owned()), ..Selection::default() }.is_everything());
     }
 }

@@ -219,7 +219,11 @@ impl Inner {
         let key: Key = (target.tls, target.host.to_string(), target.port);
         loop {
             let (mut connection, used) = match self.pool.take(&key) {
-                Some(connection) => (connection, true),
+                Some(connection) => {
+                    // Lets the connection's own task notice first that the peer has closed it meanwhile.
+                    tokio::task::yield_now().await;
+                    (connection, true)
+                }
                 None => (self.connector.open(target).await?, false),
             };
             if let Err(error) = connection.sender.ready().await {

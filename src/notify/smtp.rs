@@ -1,9 +1,9 @@
 //! Mails to the relay: a small pool over lettre's SMTP connection, on sockets of our own. Hands each mail over once per
 //! call and says what became of it; never decides when to try again, and never writes an address into a log.
 //!
-//! lettre speaks the protocol ([`connection`]); the pool adds what a sender of many mails needs: a hard limit on
-//! connections and their reuse ([`slots`]), a deadline for every step, MAIL, RCPT and DATA in one write
-//! ([`transaction`]), rest for a relay that is down ([`health`]), and a reading of enhanced status codes ([`reply`]).
+//! lettre speaks the protocol (`connection`); the pool adds what a sender of many mails needs: a hard limit on
+//! connections and their reuse (`slots`), a deadline for every step, MAIL, RCPT and DATA in one write
+//! (`transaction`), rest for a relay that is down (`health`), and a reading of enhanced status codes (`reply`).
 
 mod body;
 mod connection;
@@ -19,6 +19,8 @@ mod transaction;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::domain::delivery::{Cause, Outcome};
 use crate::domain::subscriber::EmailAddress;
@@ -73,7 +75,7 @@ impl Pool {
         };
         // A relay at rest costs no turn.
         if !self.slots.any_open()
-            && let Some(fault) = self.slots.health.refusal()
+            && let Some(fault) = self.slots.health.refusal(Instant::now())
         {
             return fault.outcome();
         }
@@ -102,10 +104,10 @@ impl Pool {
     }
 
     /// How long the pool will not try to connect because the relay could not be reached. Whoever has mails waiting does
-    /// well to leave them in the queue until then: a send fails at once meanwhile.
+    /// well to leave them in the queue until then: meanwhile a send that finds no open connection fails at once.
     #[must_use]
     pub fn resting(&self) -> Option<Duration> {
-        if self.slots.any_open() { None } else { self.slots.health.resting() }
+        self.slots.health.resting(Instant::now())
     }
 
     /// Connections open now, idle ones included.
@@ -119,7 +121,11 @@ impl Pool {
     /// # Errors
     /// [`CheckError`] says why mails cannot be sent.
     pub async fn check(&self) -> Result<String, CheckError> {
-        let lease = self.slots.take().await.map_err(|fault| CheckError(fault.detail()))?;
+        let unfit = |fault: reply::Fault| CheckError(fault.detail());
+        let mut lease = self.slots.take().await.map_err(unfit)?;
+        if lease.reused {
+            lease = self.slots.renew(lease).await.map_err(unfit)?;
+        }
         let settings = &self.slots.settings;
         let offers = &lease.connection.offers;
         let mut parts = vec![match lease.connection.tls_version() {

@@ -224,7 +224,7 @@ impl Source for Folder {
             match text.and_then(|text| self.article(&entry, &text)) {
                 Ok(article) => fetched.articles.push(article),
                 Err(what) => {
-                    fetched.faults.push(Fault { message: format!("{}: {what}", entry.shown), external_id: entry.id })
+                    fetched.faults.push(Fault { message: format!("{}: {what}", entry.shown), external_id: entry.id });
                 }
             }
         }

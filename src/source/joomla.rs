@@ -12,7 +12,9 @@
 //!
 //! Joomla's lists publish, hide, archive and move articles without touching `modified`, and no event marks the passing of
 //! `publish_up`. So every scan compares the whole visible set, never a timestamp. The text enters the fingerprint as MD5 sums
-//! made by the database: no text crosses the wire, but the server reads each visible article once a scan.
+//! made by the database: no text crosses the wire, but the server reads each visible article once a scan. Measured with
+//! 50,000 articles of 2.6 KB: about one second on MariaDB and on `PostgreSQL`, with the sums hardly more than without, and
+//! 11 MB on the wire.
 
 mod body;
 mod dates;
@@ -35,7 +37,7 @@ use serde::Deserialize;
 use url::Url;
 
 use self::door::{Door, Row, Visit};
-use self::layout::Layout;
+use self::layout::{Layout, Optional};
 use self::link::{Parts, Template};
 use self::query::{Queries, full, light, list};
 use self::tree::{Node, Tree};
@@ -185,17 +187,17 @@ impl Joomla {
             return Ok(levels.clone());
         }
         let (mut levels, mut parents, mut group) = (Vec::new(), BTreeMap::new(), guests::PUBLIC);
-        if queries.layout.view_levels {
+        if queries.layout.has(Optional::ViewLevels) {
             visit.each(queries.view_levels(), None, |row| levels.push((row.number(0), row.text(1).to_owned()))).await?;
         }
-        if queries.layout.groups {
+        if queries.layout.has(Optional::Groups) {
             visit
                 .each(queries.groups(), None, |row| {
                     parents.insert(row.number(0), row.number(1));
                 })
                 .await?;
         }
-        if queries.layout.extensions {
+        if queries.layout.has(Optional::Extensions) {
             visit.each(queries.user_params(), None, |row| group = guests::guest_group(row.text(0))).await?;
         }
         Ok(guests::levels(&levels, &parents, group))
@@ -209,7 +211,7 @@ impl Joomla {
         ids: Option<&str>,
     ) -> Result<BTreeMap<i64, Vec<String>>, SourceError> {
         let mut tags: BTreeMap<i64, Vec<String>> = BTreeMap::new();
-        if rules.layout.tags {
+        if rules.layout.has(Optional::Tags) {
             let sql = self.queries(&rules.layout).tags(&rules.guest_list(), ids);
             visit.each(sql, None, |row| tags.entry(row.number(0)).or_default().push(row.text(1).to_owned())).await?;
         }

@@ -159,12 +159,8 @@ fn nucleus(letters: &[char]) -> Option<(usize, usize)> {
 /// consonant, else the middle of three, else the first.
 fn tone_place(letters: &[char], from: usize, to: usize) -> usize {
     let marked = (from..to).rev().find(|i| !letters[*i].is_ascii());
-    marked.unwrap_or(match to - from {
-        1 => from,
-        2 if to < letters.len() => from + 1,
-        2 => from,
-        _ => from + 1,
-    })
+    let second = to - from > 2 || (to - from == 2 && to < letters.len());
+    marked.unwrap_or(from + usize::from(second))
 }
 
 /// After these a lone `y` is a way to write `i`: *kỷ/kỉ*, *lý/lí*, *quý/quí*.

@@ -132,13 +132,10 @@ impl Tries {
 
     /// The longest phrase that begins at this word and touches no word that is taken out: its number and length.
     fn longest(&self, text: &Text, from: usize, masked: &[bool]) -> Option<(usize, usize)> {
-        let marked = self.marked.longest(&text.words, from, masked);
-        let bare = if self.bare.is_empty() { None } else { self.bare.longest(text.folded(), from, masked) };
-        match (marked, bare) {
-            (Some(m), Some(b)) if b.1 > m.1 => Some(b),
-            (Some(m), _) => Some(m),
-            (None, b) => b,
-        }
+        let exact = self.marked.longest(&text.words, from, masked);
+        let folded = if self.bare.is_empty() { None } else { self.bare.longest(text.folded(), from, masked) };
+        // Of two of one length the one with marks.
+        folded.into_iter().chain(exact).max_by_key(|(_, length)| *length)
     }
 }
 

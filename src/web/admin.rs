@@ -134,10 +134,10 @@ fn note(req: &HttpRequest, visit: Visit) -> Option<String> {
         return None;
     }
     let number = |name: &str| visit::query(req, name).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0).to_string();
-    let text = catalog::say(visit.locale.as_str(), "admin", &word);
-    Some(["n", "new", "revised", "withdrawn"].iter().fold(text.to_owned(), |text, name| {
-        catalog::fill(&text, &[(name, &number(name))])
-    }))
+    let names = ["n", "new", "revised", "withdrawn"];
+    let numbers = names.map(number);
+    let values: Vec<(&str, &str)> = names.into_iter().zip(numbers.iter().map(String::as_str)).collect();
+    Some(catalog::words(visit.locale.as_str()).say(&format!("admin.{word}"), &values))
 }
 
 fn source(shared: &Shared, visit: Visit, name: &str, row: Option<&SourceRow>) -> Value {
@@ -152,10 +152,7 @@ fn source(shared: &Shared, visit: Visit, name: &str, row: Option<&SourceRow>) ->
 }
 
 fn lane(shared: &Shared, visit: Visit, depth: &QueueDepth) -> Value {
-    let word = |name: &str| {
-        let said = catalog::say(visit.locale.as_str(), "admin", name);
-        if said.is_empty() { name.to_owned() } else { said.to_owned() }
-    };
+    let word = |name: &str| catalog::words(visit.locale.as_str()).say(&format!("admin.{name}"), &[]);
     let waits = shared.clock.now().since(Timestamp(depth.oldest));
     json!({ "channel": word(&depth.channel), "lane": word(&depth.lane), "pending": depth.pending, "oldest": span(waits) })
 }
@@ -164,7 +161,7 @@ fn change(shared: &Shared, visit: Visit, change: &RecentChange) -> Value {
     let tag = visit.locale.as_str();
     json!({
         "id": change.article_id, "title": change.title, "kind": change.kind,
-        "kind_word": catalog::say(tag, "admin", &change.kind),
+        "kind_word": catalog::words(tag).say(&format!("admin.{}", change.kind), &[]),
         "seen": date::full(Timestamp(change.seen_at), &shared.site.zone, tag),
         "held": change.held, "sent": change.sent, "pending": change.pending, "dead": change.dead,
     })

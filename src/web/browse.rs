@@ -80,8 +80,7 @@ fn description(spec: &FeedSpec, locale: Locale) -> String {
         _ => &spec.description,
     };
     if own.trim().is_empty() {
-        let text = catalog::say(locale.as_str(), "feed", "no_description");
-        return catalog::fill(text, &[("title", title(spec, locale))]);
+        return catalog::words(locale.as_str()).say("feed.no_description", &[("title", title(spec, locale))]);
     }
     own.trim().to_owned()
 }
@@ -89,9 +88,9 @@ fn description(spec: &FeedSpec, locale: Locale) -> String {
 fn card(shared: &Shared, visit: Visit, published: &Published) -> Value {
     let (spec, tag) = (&published.feed.spec, visit.locale.as_str());
     let weekly = match published.weekly {
-        ..=0 => catalog::say(tag, "feed", "per_week_none").to_owned(),
-        1 => catalog::say(tag, "feed", "per_week_one").to_owned(),
-        n => catalog::fill(catalog::say(tag, "feed", "per_week"), &[("n", &n.to_string())]),
+        ..=0 => catalog::words(tag).get("feed.per_week_none").to_owned(),
+        1 => catalog::words(tag).get("feed.per_week_one").to_owned(),
+        n => catalog::words(tag).say("feed.per_week", &[("n", &n.to_string())]),
     };
     let latest = published.articles.iter().filter(|a| a.visible).map(|a| a.article.published).max();
     json!({

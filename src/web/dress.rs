@@ -105,13 +105,13 @@ fn explain(answer: ServiceResponse, shared: &Shared, kind: Kind, fault: &Fault) 
 fn words(shared: &Shared, req: &HttpRequest, fault: &Fault) -> String {
     let tag = shared.visit(req).locale.as_str();
     let seconds = if let Fault::TooMany(seconds) = fault { *seconds } else { 0 };
-    catalog::fill(catalog::say(tag, "fault", fault.word()), &[("n", &seconds.to_string())])
+    catalog::words(tag).say(&format!("fault.{}", fault.word()), &[("n", &seconds.to_string())])
 }
 
 fn page(shared: &Shared, req: &HttpRequest, status: StatusCode, fault: &Fault) -> String {
     let visit = shared.visit(req);
     let text = words(shared, req, fault);
-    let title = catalog::say(visit.locale.as_str(), "fault", &format!("{}_title", fault.word()));
+    let title = catalog::words(visit.locale.as_str()).say(&format!("fault.{}_title", fault.word()), &[]);
     let with = json!({ "title": title, "text": text, "status": status.as_u16() });
     // Other-language links of a fault lead home: its own address may be somebody's.
     shared.view.render("fault.html", visit, "", with).unwrap_or(text)
@@ -119,11 +119,11 @@ fn page(shared: &Shared, req: &HttpRequest, status: StatusCode, fault: &Fault) -
 
 /// RFC 9457.
 fn problem(status: StatusCode, fault: &Fault) -> String {
-    let title = catalog::say("en", "fault", &format!("{}_title", fault.word()));
-    let text = if let Fault::TooMany(seconds) = fault {
-        catalog::fill(catalog::say("en", "fault", "too_many"), &[("n", &seconds.to_string())])
-    } else {
-        fault.detail().unwrap_or_else(|| catalog::say("en", "fault", fault.word())).to_owned()
+    let words = catalog::words("en");
+    let title = words.say(&format!("fault.{}_title", fault.word()), &[]);
+    let text = match fault {
+        Fault::TooMany(seconds) => words.say("fault.too_many", &[("n", &seconds.to_string())]),
+        _ => fault.detail().map_or_else(|| words.say(&format!("fault.{}", fault.word()), &[]), str::to_owned),
     };
     json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": text }).to_string()
 }

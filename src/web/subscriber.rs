@@ -1,7 +1,8 @@
 //! The form to subscribe by email. Its answer is the same whether or not an address is known here; it only ever leads to
 //! one mail, which asks to confirm.
 
-use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -11,7 +12,8 @@ use super::reply::Fault;
 use super::visit::Visit;
 use super::{Shared, browse, guard};
 use crate::domain::feed::FeedOrigin;
-use crate::domain::subscriber::{Frequency, Locale};
+use crate::domain::subscriber::{AddressError, EmailAddress, Frequency, Locale};
+use crate::text::catalog;
 use crate::work::subscribe::SubscribeError;
 
 /// A field that people do not see and programs fill.
@@ -25,11 +27,13 @@ pub struct Asked {
     frequency: Frequency,
     consent: bool,
     faults: Vec<&'static str>,
+    /// What is wrong with the address: a word of `address_fault`.
+    reason: Option<&'static str>,
 }
 
 impl Asked {
     fn new(feeds: Vec<String>) -> Self {
-        Self { email: String::new(), feeds, frequency: Frequency::Daily, consent: false, faults: Vec::new() }
+        Self { email: String::new(), feeds, frequency: Frequency::Daily, consent: false, faults: Vec::new(), reason: None }
     }
 
     /// The form of one feed's page.
@@ -43,6 +47,9 @@ impl Asked {
         form.get("email").trim().clone_into(&mut asked.email);
         asked.frequency = Frequency::parse(form.get("frequency")).unwrap_or(Frequency::Daily);
         asked.consent = form.get("consent") == "yes";
+        if let Err(wrong) = EmailAddress::parse(&asked.email) {
+            asked.wrong_address(wrong);
+        }
         if asked.feeds.is_empty() {
             asked.faults.push("error_feeds");
         }
@@ -52,12 +59,24 @@ impl Asked {
         asked
     }
 
+    fn wrong_address(&mut self, wrong: AddressError) {
+        self.faults.push("error_email");
+        self.reason = Some(match wrong {
+            AddressError::Empty => "empty",
+            AddressError::TooLong => "too_long",
+            AddressError::NoAt => "no_at",
+            AddressError::Domain => "domain",
+            AddressError::Local => "local",
+        });
+    }
+
     /// What the form's template is given.
     #[must_use]
     pub fn context(&self, visit: Visit) -> Value {
         json!({
             "email": self.email, "frequency": self.frequency.as_str(), "consent": self.consent, "trap": TRAP,
-            "faults": self.faults, "lang": visit.locale.as_str(),
+            "faults": self.faults,
+            "reason": self.reason.map(|r| catalog::words(visit.locale.as_str()).say(&format!("address_fault.{r}"), &[])),
         })
     }
 }
@@ -86,17 +105,15 @@ pub async fn asked(req: HttpRequest, shared: Data<Shared>, form: Form) -> Result
         let done = shared.subscribe.request(&asked.email, &asked.feeds, asked.frequency, visit.locale, "form").await;
         match done {
             Ok(()) => return Ok(to_sent(&shared, visit)),
-            Err(SubscribeError::Address(_)) => asked.faults.push("error_email"),
+            Err(SubscribeError::Address(wrong)) => asked.wrong_address(wrong),
             Err(SubscribeError::NoFeed) => asked.faults.push("error_feeds"),
             Err(SubscribeError::UnknownFeed(_)) => asked.faults.push("error_unknown"),
             Err(other) => return Err(other.into()),
         }
-    } else if crate::domain::subscriber::EmailAddress::parse(&asked.email).is_err() {
-        asked.faults.insert(0, "error_email");
     }
     let mut response = page(&shared, visit, &asked)?;
-    *response.status_mut() = actix_web::http::StatusCode::UNPROCESSABLE_ENTITY;
-    response.headers_mut().insert(CACHE_CONTROL, actix_web::http::header::HeaderValue::from_static("no-store"));
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 

@@ -48,12 +48,12 @@ impl View {
         engine.set_auto_escape_callback(|_| AutoEscape::Html);
         engine.set_formatter(format);
         engine.add_filter("fill", |text: &str, values: Kwargs| -> Result<String, Error> {
-            let mut filled = text.to_owned();
-            for name in values.args().map(str::to_owned).collect::<Vec<_>>() {
-                let value: Value = values.get(&name)?;
-                filled = filled.replace(&format!("{{{name}}}"), &value.to_string());
-            }
-            Ok(filled)
+            let names: Vec<String> = values.args().map(str::to_owned).collect();
+            let filled: Vec<String> =
+                names.iter().map(|name| Ok(values.get::<Value>(name)?.to_string())).collect::<Result<_, Error>>()?;
+            let pairs: Vec<(&str, &str)> =
+                names.iter().map(String::as_str).zip(filled.iter().map(String::as_str)).collect();
+            Ok(catalog::fill(text, &pairs))
         });
         for file in PAGES.files() {
             if let (Some(name), Some(text)) = (file.path().to_str(), file.contents_utf8()) {

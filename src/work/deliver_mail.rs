@@ -15,6 +15,7 @@ use crate::store::delivery::{Claimed, LEASE};
 use crate::store::engine::Store;
 use crate::work::compose::{Composed, Composer, Letter};
 use crate::work::settle::{Settler, caught};
+use crate::telemetry::metrics::Metrics;
 use crate::work::wakes::Wakes;
 
 /// Rows claimed at a time: composed together, so that readers of one article share its content.
@@ -50,6 +51,7 @@ pub struct Mailer {
     composer: Composer,
     transport: Transport,
     wakes: Wakes,
+    metrics: Metrics,
     /// Mails that may be under way at once: every connection busy and the next mail ready behind it.
     in_flight: usize,
 }
@@ -58,6 +60,7 @@ pub struct Mailer {
 struct Waiting {
     claimed: Claimed,
     lease: i64,
+    lane: Lane,
     letter: Letter,
 }
 
@@ -71,8 +74,9 @@ impl Mailer {
         transport: Transport,
         connections: usize,
         wakes: Wakes,
+        metrics: Metrics,
     ) -> Self {
-        Self { store, clock, composer, transport, wakes, in_flight: connections * 2 }
+        Self { store, clock, composer, transport, wakes, metrics, in_flight: connections * 2 }
     }
 
     /// Works until `stop` turns true; then finishes what is on its way and settles it.
@@ -166,7 +170,7 @@ impl Mailer {
         let mut urgent = Vec::new();
         for (claimed, composed) in rows.into_iter().zip(composed) {
             match composed {
-                Composed::Letter(letter) => urgent.push(Waiting { claimed, lease, letter }),
+                Composed::Letter(letter) => urgent.push(Waiting { claimed, lease, lane, letter }),
                 Composed::Cancel(why) => settler.cancel(claimed.id, lease, why).await,
                 Composed::Unmakeable(detail) => {
                     tracing::error!(delivery.id = claimed.id, "a mail cannot be made: {detail}");
@@ -188,8 +192,11 @@ impl Mailer {
         let transport = self.transport.clone();
         let settler = settler.clone();
         let from = Arc::clone(from);
+        let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
         tokio::spawn(async move {
+            let began = clock.now();
             let outcome = caught(transport.send(&from, &waiting.letter)).await;
+            metrics.attempted(Channel::Email, waiting.lane, &outcome, clock.now().since(began));
             if let Outcome::Retry { cause, detail, .. } | Outcome::Dead { cause, detail } = &outcome {
                 tracing::warn!(
                     delivery.id = waiting.claimed.id, to = %waiting.letter.to, cause = cause.as_str(),

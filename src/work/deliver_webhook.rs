@@ -19,6 +19,7 @@ use crate::store::delivery::{Claimed, LEASE};
 use crate::store::endpoint::Endpoint;
 use crate::store::engine::{Result, Store};
 use crate::work::settle::{Settler, caught};
+use crate::telemetry::metrics::Metrics;
 use crate::work::wakes::Wakes;
 
 /// Rows claimed at a time.
@@ -80,13 +81,21 @@ pub struct Webhooks {
     site: Site,
     client: Client,
     wakes: Wakes,
+    metrics: Metrics,
 }
 
 impl Webhooks {
     /// A worker that posts through this client.
     #[must_use]
-    pub const fn new(store: Store, clock: Clock, site: Site, client: Client, wakes: Wakes) -> Self {
-        Self { store, clock, site, client, wakes }
+    pub const fn new(
+        store: Store,
+        clock: Clock,
+        site: Site,
+        client: Client,
+        wakes: Wakes,
+        metrics: Metrics,
+    ) -> Self {
+        Self { store, clock, site, client, wakes, metrics }
     }
 
     /// Works until `stop` turns true; then finishes what is on its way and settles it.
@@ -206,8 +215,9 @@ impl Webhooks {
         {
             lane.in_flight += 1;
             let (client, settler, done) = (self.client.clone(), settler.clone(), done.clone());
-            let (target, at) = (Arc::clone(&lane.target), self.clock.now());
+            let (target, clock, metrics) = (Arc::clone(&lane.target), self.clock.clone(), self.metrics.clone());
             tokio::spawn(async move {
+                let at = clock.now();
                 let call = Call {
                     url: &target.url,
                     id: &waiting.event.id,
@@ -216,6 +226,7 @@ impl Webhooks {
                     secrets: &target.secrets,
                 };
                 let outcome = caught(deliver(&client, call)).await;
+                metrics.attempted(Channel::Webhook, Lane::Immediate, &outcome, clock.now().since(at));
                 let failed = !matches!(outcome, Outcome::Sent(_));
                 let gone = matches!(outcome, Outcome::Dead { cause: Cause::Gone, .. });
                 if let Outcome::Retry { cause, detail, .. } | Outcome::Dead { cause, detail } = &outcome {

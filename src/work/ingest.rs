@@ -16,6 +16,7 @@ use crate::store::article::{Applied, Known, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
 use crate::store::feed::Membership;
 use crate::work::normalise::normalise;
+use crate::telemetry::metrics::Metrics;
 use crate::work::wakes::Wakes;
 
 /// How many articles are fetched and, at first sight, written at a time.
@@ -75,6 +76,7 @@ pub struct Ingest {
     sources: BTreeMap<String, Arc<AnySource>>,
     settings: Settings,
     wakes: Wakes,
+    metrics: Metrics,
     holder: String,
 }
 
@@ -96,9 +98,10 @@ impl Ingest {
         sources: BTreeMap<String, Arc<AnySource>>,
         settings: Settings,
         wakes: Wakes,
+        metrics: Metrics,
     ) -> Self {
         let holder = format!("{:016x}", u64::from_le_bytes(clock.random()));
-        Self { store, clock, site, sources, settings, wakes, holder }
+        Self { store, clock, site, sources, settings, wakes, metrics, holder }
     }
 
     /// Names of the sources.
@@ -118,7 +121,14 @@ impl Ingest {
         if !self.store.take_lease(&lease, &self.holder, self.clock.now(), LEASE).await? {
             return Ok(Report { busy: true, ..Report::default() });
         }
+        let began = self.clock.now();
         let result = self.poll_held(name, source).await;
+        let ended = self.clock.now();
+        match &result {
+            Ok(_) => self.metrics.polled(name, Ok(()), ended.since(began), ended),
+            Err(IngestError::Source(e)) => self.metrics.polled(name, Err(e), ended.since(began), ended),
+            Err(_) => {}
+        }
         if let Err(IngestError::Source(e)) = &result {
             self.store.poll_failed(name, &e.to_string(), self.clock.now()).await?;
         }
@@ -138,6 +148,7 @@ impl Ingest {
     /// When the database fails.
     pub async fn release(&self, name: &str) -> Result<u64, IngestError> {
         let freed = self.store.release_held(name, self.clock.now()).await?;
+        self.metrics.held(name, 0);
         self.wakes.changes.notify_one();
         Ok(freed)
     }
@@ -202,6 +213,14 @@ impl Ingest {
         poll.faults.clone_from(&report.faults);
         let applied = self.store.apply(&poll, now).await?;
         report.applied = Applied { baseline: report.applied.baseline, ..applied };
+        for (kind, count) in [
+            (ChangeKind::Published, applied.published),
+            (ChangeKind::Revised, applied.revised),
+            (ChangeKind::Withdrawn, applied.withdrawn),
+        ] {
+            self.metrics.changed(name, kind, count as u64);
+        }
+        self.metrics.held(name, u64::try_from(self.store.held(name).await?).unwrap_or(0));
         tell(name, &report);
         Ok(report)
     }

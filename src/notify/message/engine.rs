@@ -17,7 +17,7 @@ use crate::notify::message::line;
 
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/email");
 
-/// Steps that one template may take: about ten times what the largest digest needs.
+/// Steps that one template may take: more than ten times what a digest of 400 articles needs.
 const FUEL: u64 = 2_000_000;
 
 /// All templates, compiled.

@@ -40,19 +40,19 @@ impl Health {
     }
 
     /// How long no connection will be tried; nothing when one may be.
-    pub(super) fn resting(&self) -> Option<Duration> {
-        self.state().rest()
+    pub(super) fn resting(&self, now: Instant) -> Option<Duration> {
+        self.state().rest(now)
     }
 
     /// Why no connection would be tried now, if so.
-    pub(super) fn refusal(&self) -> Option<Fault> {
-        self.state().refusal()
+    pub(super) fn refusal(&self, now: Instant) -> Option<Fault> {
+        self.state().refusal(now)
     }
 
     /// Asks for leave to connect.
-    pub(super) fn ask(&self) -> Result<Leave<'_>, Fault> {
+    pub(super) fn ask(&self, now: Instant) -> Result<Leave<'_>, Fault> {
         let mut state = self.state();
-        if let Some(fault) = state.refusal() {
+        if let Some(fault) = state.refusal(now) {
             return Err(fault);
         }
         let probe = state.failures > 0;
@@ -62,16 +62,16 @@ impl Health {
 }
 
 impl State {
-    fn refusal(&self) -> Option<Fault> {
-        if let Some(rest) = self.rest() {
+    fn refusal(&self, now: Instant) -> Option<Fault> {
+        if let Some(rest) = self.rest(now) {
             let rest = rest.as_secs_f32();
             return Some(Fault::Resting(format!("{}; not tried again for {rest:.1} s", self.why)));
         }
         self.probing.then(|| Fault::Resting(format!("{}; being tried again now", self.why)))
     }
 
-    fn rest(&self) -> Option<Duration> {
-        self.until?.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())
+    fn rest(&self, now: Instant) -> Option<Duration> {
+        self.until?.checked_duration_since(now).filter(|rest| !rest.is_zero())
     }
 }
 
@@ -86,15 +86,15 @@ impl Leave<'_> {
     }
 
     /// It does not.
-    pub(super) fn failed(self, fault: &Fault) {
+    pub(super) fn failed(self, fault: &Fault, now: Instant) {
         let mut state = self.health.state();
         // Attempts that were under way together count as one failure.
-        if state.rest().is_some() {
+        if state.rest(now).is_some() {
             return;
         }
         let rest = self.health.first.saturating_mul(1 << state.failures.min(20)).min(self.health.longest);
         state.failures += 1;
-        state.until = Some(Instant::now() + rest);
+        state.until = Some(now + rest);
         state.why = fault.detail();
         if state.failures == 1 {
             tracing::warn!(why = %state.why, "the mail relay cannot be used; mails wait");
@@ -118,27 +118,32 @@ mod tests {
         Fault::Unreachable("no".into())
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn rests_double_up_to_the_longest_and_end_with_one_probe() {
+    #[test]
+    fn rests_double_up_to_the_longest_and_end_with_one_probe() {
         let health = Health::new(Duration::from_secs(1), Duration::from_secs(5));
-        for rest in [1, 2, 4, 5, 5] {
-            health.ask().ok().unwrap().failed(&fault());
-            assert_eq!(health.resting(), Some(Duration::from_secs(rest)));
-            assert!(health.ask().is_err());
-            tokio::time::advance(Duration::from_secs(rest)).await;
+        let mut now = Instant::now();
+        for rest in [1, 2, 4, 5, 5].map(Duration::from_secs) {
+            health.ask(now).ok().unwrap().failed(&fault(), now);
+            assert_eq!(health.resting(now), Some(rest));
+            assert!(health.ask(now).is_err());
+            now += rest;
         }
-        let probe = health.ask().ok().unwrap();
-        assert!(health.ask().is_err(), "one probe at a time");
+        let probe = health.ask(now).ok().unwrap();
+        assert!(health.ask(now).is_err(), "one probe at a time");
         drop(probe);
-        health.ask().ok().unwrap().connected();
-        assert!(health.ask().is_ok() && health.ask().is_ok());
+        health.ask(now).ok().unwrap().connected();
+        let both = (health.ask(now), health.ask(now));
+        assert!(both.0.is_ok() && both.1.is_ok());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn attempts_that_fail_together_count_once() {
-        let health = Health::new(Duration::from_secs(1), Duration::from_secs(60));
-        let together = [health.ask().ok().unwrap(), health.ask().ok().unwrap(), health.ask().ok().unwrap()];
-        together.into_iter().for_each(|leave| leave.failed(&fault()));
-        assert_eq!(health.resting(), Some(Duration::from_secs(1)));
+    #[test]
+    fn attempts_that_fail_together_count_once() {
+        let health = Health::new(Duration::from_secs(1), Duration::from_mins(1));
+        let now = Instant::now();
+        let together = [0; 3].map(|_| health.ask(now).ok().unwrap());
+        for leave in together {
+            leave.failed(&fault(), now);
+        }
+        assert_eq!(health.resting(now), Some(Duration::from_secs(1)));
     }
 }

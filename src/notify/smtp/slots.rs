@@ -100,17 +100,18 @@ impl Slots {
     }
 
     async fn connect(&self) -> Result<Connection, Fault> {
-        let leave = self.health.ask()?;
+        let leave = self.health.ask(Instant::now())?;
         let opened = Connection::open(&self.settings, &self.open).await;
         match &opened {
             Ok(_) => leave.connected(),
             // The relay is well: it serves others of ours.
             Err(Fault::Reply(_, reply)) if reply.is_later() && self.any_open() => drop(leave),
-            Err(fault) => leave.failed(fault),
+            Err(fault) => leave.failed(fault, Instant::now()),
         }
         opened
     }
 
+    /// The one used last, if it is still good. One that is too old makes room for a new one; the sweep ends the others.
     async fn idle_connection(&self) -> Option<Connection> {
         loop {
             let connection = locked(&self.idle).pop()?;
@@ -121,6 +122,7 @@ impl Slots {
                 return Some(connection);
             }
             connection.quit().await;
+            return None;
         }
     }
 

@@ -122,7 +122,7 @@ fn set(head: &mut Head, key: &str, value: &str, zone: &TimeZone) -> Result<(), S
         "published" => head.published = date()?,
         "updated" => head.updated = Some(date()?),
         "category" => {
-            head.categories = value.split(';').map(|path| list(path, '/')).filter(|p| !p.is_empty()).collect()
+            head.categories = value.split(';').map(|path| list(path, '/')).filter(|p| !p.is_empty()).collect();
         }
         "author" => head.authors = list(value, ','),
         "tags" => head.tags = list(value, ','),

@@ -26,7 +26,7 @@ pub(super) fn levels(view_levels: &[(i64, String)], parents: &BTreeMap<i64, i64>
     view_levels.iter().filter(|(_, rules)| names_one(rules)).map(|(level, _)| *level).chain([PUBLIC]).collect()
 }
 
-/// `guest_usergroup` in the parameters of com_users; group 1 when it says nothing.
+/// `guest_usergroup` in the parameters of `com_users`; group 1 when it says nothing.
 pub(super) fn guest_group(params: &str) -> i64 {
     #[derive(Deserialize)]
     struct Params {

@@ -12,16 +12,51 @@ pub(super) struct Layout {
     pub(super) prefix: String,
     /// The line of versions, by the columns.
     pub(super) version: &'static str,
-    /// Names of authors can be read.
-    pub(super) users: bool,
-    /// Tags can be read.
-    pub(super) tags: bool,
-    /// Access levels can be read.
-    pub(super) view_levels: bool,
-    /// The tree of user groups can be read.
-    pub(super) groups: bool,
-    /// The parameters of com_users can be read.
-    pub(super) extensions: bool,
+    /// Which optional tables can be read.
+    pub(super) optional: BTreeSet<Optional>,
+}
+
+/// What loa reads if it may, and goes without if it may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Optional {
+    /// Names of authors.
+    Users,
+    /// Tags, and which article carries which.
+    Tags,
+    /// Access levels.
+    ViewLevels,
+    /// The tree of user groups.
+    Groups,
+    /// The parameters of `com_users`, which name the guest group.
+    Extensions,
+}
+
+impl Optional {
+    const ALL: [Self; 5] = [Self::Users, Self::Tags, Self::ViewLevels, Self::Groups, Self::Extensions];
+
+    /// Tables and columns that must be readable.
+    const fn needs(self) -> &'static [(&'static str, &'static [&'static str])] {
+        match self {
+            Self::Users => &[("users", &["id", "name"])],
+            Self::Tags => &[
+                ("tags", &["id", "title", "published", "access"]),
+                ("contentitem_tag_map", &["type_alias", "content_item_id", "tag_id"]),
+            ],
+            Self::ViewLevels => &[("viewlevels", &["id", "rules"])],
+            Self::Groups => &[("usergroups", &["id", "parent_id"])],
+            Self::Extensions => &[("extensions", &["type", "element", "params"])],
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Users => "names of authors (users: id, name)",
+            Self::Tags => "tags (tags, contentitem_tag_map)",
+            Self::ViewLevels => "access levels (viewlevels): only level 1 counts as public unless guest_levels is set",
+            Self::Groups => "user groups (usergroups)",
+            Self::Extensions => "the guest group (extensions)",
+        }
+    }
 }
 
 type Tables = BTreeMap<String, BTreeSet<String>>;
@@ -124,30 +159,18 @@ impl Layout {
         } else {
             "Joomla 4 or later"
         };
-        Self {
-            users: has("users", &["id", "name"]),
-            tags: has("tags", &["id", "title", "published", "access"])
-                && has("contentitem_tag_map", &["type_alias", "content_item_id", "tag_id"]),
-            view_levels: has("viewlevels", &["id", "rules"]),
-            groups: has("usergroups", &["id", "parent_id"]),
-            extensions: has("extensions", &["type", "element", "params"]),
-            version,
-            prefix,
-        }
+        let readable = |what: &Optional| what.needs().iter().all(|(table, columns)| has(table, columns));
+        Self { optional: Optional::ALL.into_iter().filter(readable).collect(), version, prefix }
+    }
+
+    /// Whether an optional part can be read.
+    pub(super) fn has(&self, what: Optional) -> bool {
+        self.optional.contains(&what)
     }
 
     /// What loa goes without, in words; empty when nothing lacks.
     pub(super) fn lacking(&self) -> Vec<&'static str> {
-        [
-            (self.users, "names of authors (users: id, name)"),
-            (self.tags, "tags (tags, contentitem_tag_map)"),
-            (self.view_levels, "access levels (viewlevels): only level 1 counts as public unless guest_levels is set"),
-            (self.groups, "user groups (usergroups)"),
-            (self.extensions, "the guest group (extensions)"),
-        ]
-        .into_iter()
-        .filter_map(|(there, what)| (!there).then_some(what))
-        .collect()
+        Optional::ALL.into_iter().filter(|what| !self.has(*what)).map(Optional::words).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 
 use super::door::Engine;
-use super::layout::Layout;
+use super::layout::{Layout, Optional};
 
 impl Engine {
     /// A name in the quotes of the dialect.
@@ -96,7 +96,7 @@ impl Queries<'_> {
         format!("SELECT {}, {} FROM {}", text("id"), text("parent_id"), self.table("usergroups"))
     }
 
-    /// Parameters of com_users.
+    /// Parameters of `com_users`.
     pub(super) fn user_params(self) -> String {
         format!("SELECT params FROM {} WHERE type = 'component' AND element = 'com_users'", self.table("extensions"))
     }
@@ -180,7 +180,7 @@ impl Queries<'_> {
     /// The rule of visibility, except for `publish_up` and the categories' ancestors. A zero date in any spelling lies
     /// before 1971-01-02; the zero literal itself is never written, because strict servers refuse it.
     fn visible(self, guests: &str, categories: &str) -> String {
-        let users = if self.layout.users {
+        let users = if self.layout.has(Optional::Users) {
             format!("LEFT JOIN {} u ON u.id = a.created_by ", self.table("users"))
         } else {
             String::new()
@@ -194,7 +194,7 @@ impl Queries<'_> {
     }
 
     fn author(self) -> &'static str {
-        if self.layout.users { "u.name" } else { "NULL" }
+        if self.layout.has(Optional::Users) { "u.name" } else { "NULL" }
     }
 
     fn table(self, name: &str) -> String {

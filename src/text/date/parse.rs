@@ -148,7 +148,9 @@ fn day_first(text: &str, zone: &TimeZone) -> Option<Timestamp> {
 fn read_date(pieces: &[Piece<'_>]) -> Option<(Option<Date>, usize)> {
     use Piece::{Number, Sign, Word};
     let (day, month, year, used) = match *pieces {
-        [Number(d), Sign(a @ ('/' | '-' | '.')), Number(m), Sign(b), Number(y), ..] if a == b => (d, m, y, 5),
+        [Number(d), Sign(first @ ('/' | '-' | '.')), Number(m), Sign(second), Number(y), ..] if first == second => {
+            (d, m, y, 5)
+        }
         [Number(d), Word("thang"), Number(m), Word("nam") | Sign(','), Number(y), ..] => (d, m, y, 5),
         [Number(d), Word("thang"), Number(m), Sign(','), Word("nam"), Number(y), ..] => (d, m, y, 6),
         _ => return None,

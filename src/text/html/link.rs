@@ -3,13 +3,16 @@
 
 use url::Url;
 
+use crate::text::excerpt::excerpt;
 use crate::text::html::entity::decode;
 use crate::text::html::scan::Tag;
-use crate::text::html::{Picture, collapse, visible};
-use crate::text::xml::is_xml_char;
+use crate::text::html::{Picture, head, visible};
+use crate::text::xml::{XmlText, is_xml_char};
 
 /// The longest address that is kept, in bytes.
 const LONGEST: usize = 4096;
+/// The longest description of a picture, in characters.
+const LONGEST_ALT: usize = 500;
 
 /// The site root as a base: a folder, whatever its last sign.
 pub(super) fn root(base: &Url) -> Url {
@@ -81,6 +84,6 @@ pub(super) fn picture(tag: &Tag<'_>, base: &Url) -> Option<Picture> {
     if width.is_some_and(|w| w <= 2) || height.is_some_and(|h| h <= 2) {
         return None;
     }
-    let alt = collapse(&visible(tag.get("alt").unwrap_or_default()));
+    let alt = XmlText::from(excerpt(&visible(head(tag.get("alt").unwrap_or_default(), LONGEST)), LONGEST_ALT));
     Some(Picture { url: url.into(), alt, width, height })
 }

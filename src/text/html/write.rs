@@ -51,6 +51,8 @@ pub(super) const ALLOWED: [&str; 39] = [
 
 /// How deep elements nest at most; deeper ones give their content only.
 const DEPTH: usize = 40;
+/// How many characters that are slow to write may stand in a run of text without a tag.
+const MAX_ESCAPED: usize = 1000;
 
 const TABLE_PARTS: [&str; 5] = ["table", "thead", "tbody", "tfoot", "tr"];
 /// Elements in which bare words next to a `div` become a paragraph.
@@ -58,8 +60,16 @@ const FLOW: [&str; 6] = ["li", "dd", "td", "th", "blockquote", "figure"];
 
 /// Writes the article part of some HTML, with addresses made absolute against `base`.
 pub(super) fn write(html: &str, base: &Url) -> String {
-    let mut writer =
-        Writer { out: String::new(), stack: Vec::new(), base, fresh: true, blank: false, breaks: 0, apart: false };
+    let mut writer = Writer {
+        out: String::new(),
+        stack: Vec::new(),
+        base,
+        fresh: true,
+        blank: false,
+        breaks: 0,
+        apart: false,
+        escaped: 0,
+    };
     for token in Scanner::new(html) {
         match token {
             Token::Text(text) => {
@@ -131,6 +141,8 @@ struct Writer<'a> {
     breaks: u8,
     /// A border was passed: bare words begin a paragraph.
     apart: bool,
+    /// Characters since the last tag that are slow to write.
+    escaped: usize,
 }
 
 impl Writer<'_> {
@@ -302,7 +314,7 @@ impl Writer<'_> {
         if self.has("pre", &[]) {
             if !text.is_empty() {
                 self.content();
-                escape(&mut self.out, text);
+                self.words(text);
             }
             return;
         }
@@ -315,10 +327,24 @@ impl Writer<'_> {
             self.blank |= nth > 0;
             if !word.is_empty() {
                 self.content();
-                escape(&mut self.out, word);
+                self.words(word);
                 if self.out.len() > MAX_OUTPUT {
                     return;
                 }
+            }
+        }
+    }
+
+    /// Writes words. A run of text with very many characters that HTML escapes is broken: the writer of html5ever looks
+    /// to the end of the run at each of them (those whose UTF-8 begins with 0xC2 included).
+    fn words(&mut self, text: &str) {
+        let is_slow = |c: char| c == '&' || ('\u{80}'..='\u{BF}').contains(&c);
+        for piece in text.split_inclusive(is_slow) {
+            escape(&mut self.out, piece);
+            self.escaped += usize::from(piece.ends_with(is_slow));
+            if self.escaped > MAX_ESCAPED {
+                self.out.push_str("<br>");
+                self.escaped = 0;
             }
         }
     }
@@ -331,12 +357,14 @@ impl Writer<'_> {
             self.apart = false;
             if place.is_none_or(|n| FLOW.contains(&n)) {
                 self.push("p", String::new());
+                self.edge();
             } else if !self.fresh {
                 self.blank = true;
             }
         }
         if self.breaks > 0 && !self.fresh {
             (0..self.breaks).for_each(|_| self.out.push_str("<br>"));
+            self.escaped = 0;
         } else if self.blank && !self.fresh {
             self.out.push(' ');
         }
@@ -349,6 +377,7 @@ impl Writer<'_> {
         let from = self.stack.iter().rposition(|e| e.written).map_or(0, |n| n + 1);
         for element in &mut self.stack[from..] {
             element.written = true;
+            self.escaped = 0;
             self.out.push('<');
             self.out.push_str(element.name);
             self.out.push_str(&element.attributes);
@@ -422,12 +451,14 @@ impl Writer<'_> {
         while self.stack.len() > at {
             let Some(element) = self.stack.pop() else { return };
             if element.written {
+                self.escaped = 0;
                 self.out.push_str("</");
                 self.out.push_str(element.name);
                 self.out.push('>');
             }
             if kind(element.name).1 != Kind::Inline {
                 self.edge();
+                self.apart = true;
             }
         }
     }

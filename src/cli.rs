@@ -1,0 +1,326 @@
+//! The commands: what a person types, and what is printed. Results go to standard output, logs to standard error.
+//! Builds what it needs through [`crate::service`]; decides nothing about the trade.
+
+mod check;
+mod people;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow, bail};
+use clap::{Parser, Subcommand};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::feeds::feed_files;
+use crate::config::{Config, environment};
+use crate::demo;
+use crate::domain::subscriber::{EmailAddress, Frequency};
+use crate::service::{DemoParts, Service, log_format};
+use crate::store::engine::Store;
+use crate::telemetry;
+use crate::work::access;
+use crate::work::explain::explain;
+
+/// Feeds, mails and webhooks for a portal's new articles.
+#[derive(Parser, Debug)]
+#[command(name = "loa", version, about, max_term_width = 100)]
+struct Arguments {
+    /// The configuration file. Without it, the built-in defaults and LOA_… variables count.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Runs the service.
+    Serve,
+    /// Shows the whole way on sample articles: feeds, mails, webhooks. Needs nothing else.
+    Demo {
+        /// The folder of the demo's files.
+        #[arg(long, default_value = "var/demo", value_name = "FOLDER")]
+        dir: PathBuf,
+        /// Begins anew: what an earlier demo left in the folder is removed.
+        #[arg(long)]
+        fresh: bool,
+        /// The port to listen on; if it is taken, a free one.
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// Seconds between two new articles.
+        #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+        every: u64,
+    },
+    /// Checks the configuration, feeds, templates, sources and the relay, and tells every fault at once.
+    Check {
+        /// Checks files only: connects to nothing.
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Polls one source, or all of them, now.
+    Poll {
+        /// The source's name.
+        source: Option<String>,
+        /// Lets go what the flood guard holds, instead of polling.
+        #[arg(long)]
+        release: bool,
+    },
+    /// Makes a digest run now, instead of at its hour.
+    Digest {
+        /// daily or weekly.
+        #[arg(long, value_name = "FREQUENCY")]
+        run: String,
+    },
+    /// Tells why somebody did or did not get an article.
+    Explain {
+        /// Mail address.
+        address: String,
+        /// The article: its id in the source, its entry id (tag:…) or loa's number.
+        article: String,
+    },
+    /// Bearer tokens of the API and the console.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Subscribers as CSV.
+    #[command(subcommand)]
+    Subscribers(SubscribersCommand),
+}
+
+#[derive(Subcommand, Debug)]
+enum TokenCommand {
+    /// Makes a token and prints it: the only time that it is shown.
+    Create {
+        /// Who or what it is for.
+        name: String,
+    },
+    /// Lists tokens by name; the tokens themselves are kept nowhere.
+    List,
+    /// Revokes the tokens of that name.
+    Revoke {
+        /// The name.
+        name: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum SubscribersCommand {
+    /// Adds confirmed subscriptions from CSV (email, feeds, frequency, locale). You hold the consent of these people.
+    Import {
+        /// The file; - for standard input.
+        file: PathBuf,
+        /// Only says what it would do.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Writes every live subscription as CSV, in the form that import reads.
+    Export {
+        /// The file; standard output without it.
+        file: Option<PathBuf>,
+    },
+}
+
+/// Reads the arguments, runs the command, and says by the exit code how it went: 0 well, 1 a fault, 2 wrong usage.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("loa: cannot start: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(run(arguments));
+    // Threads that wait for a name server or a terminal must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match result {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("loa: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let clock = Clock::system();
+    let file = arguments.config.as_deref();
+    match arguments.command {
+        Command::Demo { dir, fresh, port, every } => {
+            demo::run(&dir, fresh, port, std::time::Duration::from_secs(every.max(1)), clock).await?;
+        }
+        Command::Check { offline } => return check::check(file, offline, clock).await,
+        Command::Serve => serve(file, clock).await?,
+        Command::Poll { source, release } => poll(file, clock, source, release).await?,
+        Command::Digest { run } => {
+            let frequency = Frequency::parse(&run).filter(|f| *f != Frequency::Immediate);
+            let frequency = frequency.ok_or_else(|| anyhow!("--run: write daily or weekly, not \"{run}\""))?;
+            let service = quiet_service(file, clock).await?;
+            let mails = service.digests.run_now(frequency).await?;
+            println!("{mails} mails wait in the outbox; the running service sends them.");
+        }
+        Command::Explain { address, article } => {
+            let email = EmailAddress::parse(&address).map_err(|e| anyhow!("the address: {e}"))?;
+            let (store, config) = open_store(file).await?;
+            for line in explain(&store, &config.site(), &email, &article).await? {
+                println!("{line}");
+            }
+        }
+        Command::Token(command) => token(file, clock, command).await?,
+        Command::Subscribers(SubscribersCommand::Import { file: csv, dry_run }) => {
+            let (store, _) = open_store(file).await?;
+            return people::import(&store, &clock, &csv, dry_run).await;
+        }
+        Command::Subscribers(SubscribersCommand::Export { file: csv }) => {
+            let (store, config) = open_store(file).await?;
+            people::export(&store, &config.site(), csv.as_deref()).await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Loads the configuration; every fault is in the error, one a line.
+fn load(file: Option<&Path>) -> anyhow::Result<Config> {
+    Config::load(file, environment()).map_err(|faults| anyhow!("the configuration has faults:\n{faults}"))
+}
+
+async fn open_store(file: Option<&Path>) -> anyhow::Result<(Store, Config)> {
+    let config = load(file)?;
+    let store = Store::open(config.store.url.expose()).await?;
+    Ok((store, config))
+}
+
+/// The service's parts for a command that ends: logs only warnings, since the command prints its own results.
+async fn quiet_service(file: Option<&Path>, clock: Clock) -> anyhow::Result<Service> {
+    let config = load(file)?;
+    telemetry::init(log_format(&config), "warn")?;
+    let (feeds, faults) = feed_files(&config.feeds.dir);
+    for fault in faults {
+        tracing::error!("{fault}");
+    }
+    Service::build(config, feeds, clock).await
+}
+
+async fn serve(file: Option<&Path>, clock: Clock) -> anyhow::Result<()> {
+    let config = load(file)?;
+    telemetry::init(log_format(&config), &config.log.level)?;
+    let (feeds, faults) = feed_files(&config.feeds.dir);
+    for fault in faults {
+        tracing::error!("this feed file is left out, the others are served: {fault}");
+    }
+    if config.sources.is_empty() {
+        tracing::warn!("no [[source]] is configured: there is nothing to watch");
+    }
+    let service = Service::build(config, feeds, clock).await?;
+    service.run(DemoParts::default(), stop_signal()).await
+}
+
+/// Turns true at Ctrl-C or SIGTERM.
+#[must_use]
+pub fn stop_signal() -> watch::Receiver<bool> {
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(_) => {
+                let _ = tokio::signal::ctrl_c().await;
+            }
+        }
+        let _ = stop.send(true);
+    });
+    stopped
+}
+
+async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release: bool) -> anyhow::Result<()> {
+    let service = quiet_service(file, clock).await?;
+    service.declare_feeds().await?;
+    let names: Vec<String> = match source {
+        Some(name) => vec![name],
+        None => service.ingest.sources().map(str::to_owned).collect(),
+    };
+    if names.is_empty() {
+        bail!("no [[source]] is configured: there is nothing to poll");
+    }
+    let mut failed = 0;
+    for name in names {
+        if release {
+            let freed = service.ingest.release(&name).await?;
+            println!("{name}: {freed} held changes are free");
+            continue;
+        }
+        match service.ingest.poll(&name).await {
+            Ok(report) if report.busy => println!("{name}: another process is polling it just now"),
+            Ok(report) => {
+                let a = report.applied;
+                println!(
+                    "{name}: {} taken over as baseline, {} published, {} revised, {} withdrawn",
+                    a.baseline, a.published, a.revised, a.withdrawn
+                );
+                if report.held {
+                    println!("{name}: notices are held; `loa poll {name} --release` lets them go");
+                }
+                if report.kept > 0 {
+                    println!("{name}: {} articles look gone and are kept for two more polls", report.kept);
+                }
+                for fault in report.faults {
+                    println!("{name}: {fault}");
+                }
+            }
+            Err(e) => {
+                failed += 1;
+                eprintln!("loa: {name}: {e}");
+            }
+        }
+    }
+    // A running service fans out by itself; without one, the deliveries wait ready in the outbox.
+    let made = service.fan_out.run().await?;
+    if made > 0 {
+        println!("{made} deliveries are in the outbox; the running service sends them.");
+    }
+    service.store.close().await;
+    if failed > 0 { Err(anyhow!("{failed} sources could not be read")) } else { Ok(()) }
+}
+
+async fn token(file: Option<&Path>, clock: Clock, command: TokenCommand) -> anyhow::Result<()> {
+    let (store, config) = open_store(file).await?;
+    let zone = config.site().zone;
+    match command {
+        TokenCommand::Create { name } => {
+            let token = access::create_token(&store, &clock, &name).await?;
+            println!("{token}");
+            eprintln!("This is the only time that this token is shown. Requests carry it as: Authorization: Bearer …");
+        }
+        TokenCommand::List => {
+            for token in store.tokens().await? {
+                let made = crate::clock::Timestamp(token.created_at).rfc3339(&zone);
+                let state = if token.revoked_at.is_some() { "revoked" } else { "live" };
+                println!("{made}  {state:7}  {}", token.name);
+            }
+        }
+        TokenCommand::Revoke { name } => {
+            let gone = store.revoke_token(&name, clock.now()).await?;
+            if gone == 0 {
+                bail!("there is no live token named \"{name}\"; `loa token list` names them");
+            }
+            println!("{gone} revoked");
+        }
+    }
+    store.close().await;
+    Ok(())
+}
+
+/// Reads a file, or standard input for `-`.
+fn reader(path: &Path) -> anyhow::Result<Box<dyn std::io::Read>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(std::io::stdin()));
+    }
+    let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Box::new(file))
+}

@@ -1,0 +1,232 @@
+//! Trying a selection on an article. Weighs where a phrase stands; knows no phrase of its own.
+
+use std::sync::OnceLock;
+
+use crate::domain::article::Article;
+use crate::domain::selection::{Matcher, Reading, Reason};
+use crate::text::excerpt::excerpt;
+use crate::text::fold::normal;
+use crate::text::html::plain;
+use crate::text::phrase::{Phrases, Text};
+use crate::text::xml::XmlText;
+
+/// What a title counts for (a category's too).
+const TITLE: u32 = 3;
+/// What a lede counts for.
+const LEDE: u32 = 1;
+/// What a body counts for that has at least [`BODY_HITS`].
+const BODY: u32 = 1;
+/// An article that mentions something once or twice is not about it.
+const BODY_HITS: usize = 3;
+/// What an article must reach.
+const ENOUGH: u32 = 1;
+/// How much of a summary is a lede, in characters: some portals put the whole article there.
+const LEDE_CHARS: usize = 600;
+
+impl<'a> Reading<'a> {
+    /// Splits the words of an article.
+    #[must_use]
+    pub fn new(article: &'a Article) -> Self {
+        Self {
+            article,
+            title: Text::new(&article.title),
+            categories: article.categories.iter().map(|c| Text::new(&c.title)).collect(),
+            lede: Text::new(&excerpt(&article.summary, LEDE_CHARS)),
+            body: OnceLock::new(),
+        }
+    }
+
+    fn body(&self) -> &Text {
+        self.body.get_or_init(|| Text::new(&plain(&self.article.content_html)))
+    }
+
+    /// How much the phrases weigh in this article, with the phrase and place that weigh most.
+    fn weigh(&self, phrases: &Phrases) -> (u32, Option<(usize, &'static str)>) {
+        let first = |text: &Text| phrases.find(text).next().map(|hit| hit.phrase);
+        if let Some(phrase) = first(&self.title) {
+            return (TITLE, Some((phrase, "title")));
+        }
+        if let Some(phrase) = self.categories.iter().find_map(first) {
+            return (TITLE, Some((phrase, "category")));
+        }
+        if let Some(phrase) = first(&self.lede) {
+            return (LEDE, Some((phrase, "lede")));
+        }
+        let mut hits = phrases.find(self.body());
+        let phrase = hits.next().map(|hit| hit.phrase);
+        // Counting stops where the answer is known.
+        let weight = if phrase.is_some() && hits.nth(BODY_HITS - 2).is_some() { BODY } else { 0 };
+        (weight, phrase.map(|phrase| (phrase, "body")))
+    }
+}
+
+impl Matcher {
+    /// Whether and why the article matches.
+    #[must_use]
+    pub fn matches(&self, article: &Article) -> Option<Reason> {
+        self.matches_reading(&Reading::new(article))
+    }
+
+    /// Whether and why the article matches that was read before: for many matchers on one article.
+    #[must_use]
+    pub fn matches_reading(&self, reading: &Reading<'_>) -> Option<Reason> {
+        let article = reading.article;
+        if !self.passes(article) {
+            return None;
+        }
+        if self.selection.categories.is_empty() && self.selection.phrases.is_empty() {
+            return Some(Reason::Everything);
+        }
+        let lies_in =
+            |slug: &&String| article.categories.iter().any(|c| **slug == c.slug || c.ancestors.contains(slug));
+        if let Some(slug) = self.selection.categories.iter().find(lies_in) {
+            return Some(Reason::Category(slug.clone()));
+        }
+        if self.phrases.is_empty() {
+            return None;
+        }
+        match reading.weigh(&self.phrases) {
+            (weight, Some((phrase, place))) if weight >= ENOUGH => {
+                Some(Reason::Phrase { phrase: self.selection.phrases[phrase].clone(), place: place.to_owned() })
+            }
+            _ => None,
+        }
+    }
+
+    /// The criteria that are neither category nor phrase: each that is set must hold.
+    fn passes(&self, article: &Article) -> bool {
+        let wanted = &self.selection;
+        (wanted.sources.is_empty() || wanted.sources.contains(&article.source))
+            && wanted.language.as_deref().is_none_or(|language| speaks(&article.language, language))
+            && any(&wanted.tags, &article.tags)
+            && any(&wanted.authors, &article.authors)
+    }
+}
+
+/// Whether an article has one of the names that are wanted, in whatever spelling; any if none is wanted.
+fn any(wanted: &[String], has: &[XmlText]) -> bool {
+    wanted.is_empty() || has.iter().any(|h| wanted.iter().any(|w| normal(w) == normal(h)))
+}
+
+/// Basic filtering of RFC 4647 §3.3.1: the tag is the range, or begins with it and a hyphen.
+fn speaks(tag: &str, range: &str) -> bool {
+    let tag = tag.replace('_', "-");
+    tag.get(..range.len()).is_some_and(|start| start.eq_ignore_ascii_case(range))
+        && matches!(tag.as_bytes().get(range.len()), None | Some(b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::clock::Timestamp;
+    use crate::domain::article::{Article, CategoryRef};
+    use crate::domain::selection::{Reading, Reason, Selection};
+    use crate::text::xml::XmlText;
+
+    fn article(title: &str, lede: &str, body: &str) -> Article {
+        Article {
+            source: "cong".to_owned(),
+            external_id: "1".to_owned(),
+            url: "https://tinhuy.example.vn/1".to_owned(),
+            title: title.into(),
+            summary: lede.into(),
+            content_html: body.into(),
+            authors: vec!["Nguyễn Thị Hoà".into()],
+            agency: None,
+            categories: vec![CategoryRef {
+                slug: "sinh-hoat-chi-bo".to_owned(),
+                title: "Sinh hoạt chi bộ".into(),
+                ancestors: vec!["xay-dung-dang".to_owned()],
+            }],
+            tags: vec![XmlText::from("Cán bộ")],
+            language: "vi-VN".to_owned(),
+            image: None,
+            published: Timestamp::from_millis(0),
+        }
+    }
+
+    fn list(entries: &[&str]) -> Vec<String> {
+        entries.iter().map(|&e| e.to_owned()).collect()
+    }
+
+    fn place(title: &str, lede: &str, body: &str) -> Option<String> {
+        let selection = Selection {
+            phrases: list(&["đại hội đảng"]),
+            not_phrases: list(&["đại hội đảng viên"]),
+            ..Selection::default()
+        };
+        match selection.matcher().matches(&article(title, lede, body)) {
+            Some(Reason::Phrase { phrase, place }) => {
+                assert_eq!(phrase, "đại hội đảng");
+                Some(place)
+            }
+            Some(other) => panic!("{other:?}"),
+            None => None,
+        }
+    }
+
+    #[test]
+    fn an_empty_selection_matches_every_article() {
+        assert_eq!(Selection::default().matcher().matches(&article("a", "", "")), Some(Reason::Everything));
+    }
+
+    #[test]
+    fn a_category_takes_what_lies_below_it() {
+        for (slug, is_match) in [("sinh-hoat-chi-bo", true), ("xay-dung-dang", true), ("tin", false)] {
+            let selection = Selection { categories: list(&[slug]), ..Selection::default() };
+            let reason = is_match.then(|| Reason::Category(slug.to_owned()));
+            assert_eq!(selection.matcher().matches(&article("a", "", "")), reason);
+        }
+    }
+
+    #[test]
+    fn a_phrase_in_title_or_lede_is_enough_and_in_the_body_three_are() {
+        assert_eq!(place("Chào mừng Đại hội Đảng", "đại hội đảng", "").as_deref(), Some("title"));
+        assert_eq!(place("Tin", "Chào mừng đại hội Đảng", "").as_deref(), Some("lede"));
+        let body = "<p>Đại hội Đảng</p><p>đại hội đảng</p>";
+        assert_eq!(place("Tin", "", body), None);
+        assert_eq!(place("Tin", "", &format!("{body}<p>đại hội <b>đảng</b></p>")).as_deref(), Some("body"));
+        assert_eq!(place("Đại hội đảng viên", "đại hội đảng viên", &"đại hội đảng viên ".repeat(9)), None);
+    }
+
+    #[test]
+    fn the_end_of_a_summary_that_is_the_whole_article_is_no_lede() {
+        let whole = format!("{} đại hội đảng", "tin ".repeat(200));
+        assert_eq!(place("Tin", &whole, &whole), None);
+    }
+
+    #[test]
+    fn a_phrase_in_the_title_of_its_category_is_enough() {
+        let selection = Selection { phrases: list(&["sinh hoạt chi bộ"]), ..Selection::default() };
+        let reason = Reason::Phrase { phrase: "sinh hoạt chi bộ".to_owned(), place: "category".to_owned() };
+        assert_eq!(selection.matcher().matches(&article("a", "", "")), Some(reason));
+    }
+
+    #[test]
+    fn every_other_criterion_that_is_set_must_hold() {
+        let base = Selection { categories: list(&["xay-dung-dang"]), ..Selection::default() };
+        let tried = |change: &dyn Fn(&mut Selection)| {
+            let mut selection = base.clone();
+            change(&mut selection);
+            selection.matcher().matches(&article("a", "", "")).is_some()
+        };
+        assert!(tried(&|s| s.sources = list(&["khac", "cong"])) && !tried(&|s| s.sources = list(&["khac"])));
+        assert!(tried(&|s| s.tags = list(&["x", "cán bộ"])) && !tried(&|s| s.tags = list(&["can bo"])));
+        assert!(tried(&|s| s.authors = list(&["nguyễn thị hòa"])) && !tried(&|s| s.authors = list(&["Hòa"])));
+        assert!(tried(&|s| s.language = Some("VI".to_owned())) && !tried(&|s| s.language = Some("v".to_owned())));
+        assert!(!tried(&|s| s.language = Some("en".to_owned())));
+        assert!(!tried(&|s| {
+            s.sources = list(&["cong"]);
+            s.tags = list(&["khác"]);
+        }));
+    }
+
+    #[test]
+    fn one_reading_serves_many_matchers() {
+        let article = article("Chào mừng Đại hội Đảng", "", "");
+        let reading = Reading::new(&article);
+        for phrase in ["đại hội đảng", "dai hoi", "hội nghị"] {
+            let selection = Selection { phrases: list(&[phrase]), ..Selection::default() };
+            assert_eq!(selection.matcher().matches_reading(&reading), selection.matcher().matches(&article));
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! The only place where everything is built: from the configuration to a running service, and to an orderly stop.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::fault::Fault;
+use crate::config::sections::{LogFormat, Transport as TransportConfig};
+use crate::domain::feed::{FeedOrigin, FeedSpec};
+use crate::domain::site::Site;
+use crate::http::client::{Client, Settings as HttpSettings};
+use crate::http::guard::Guard;
+use crate::notify::email::sender::Sender;
+use crate::notify::folder::Folder;
+use crate::notify::message::Templates;
+use crate::notify::message::line::Line;
+use crate::notify::smtp::{Pool, settings::Settings as SmtpSettings};
+use crate::schedule::{Beats, Work, follow};
+use crate::source::{AnySource, Settings as SourceSettings};
+use crate::store::engine::Store;
+use crate::telemetry::metrics::Metrics;
+use crate::web::demo::hook::DemoHook;
+use crate::web::{self, Doors};
+use crate::work::access;
+use crate::work::compose::Composer;
+use crate::work::deliver_mail::{Mailer, Transport};
+use crate::work::deliver_webhook::Webhooks;
+use crate::work::digest::Digests;
+use crate::work::fan_out::FanOut;
+use crate::work::ingest::{Ingest, Settings as IngestSettings};
+use crate::work::publish::Publisher;
+use crate::work::subscribe::Subscribe;
+use crate::work::sweep::{Retention, sweep};
+use crate::work::wakes::Wakes;
+
+/// How often work that waits for a bell looks by itself: another replica's bell does not ring here.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long requests that are under way may take when the service stops.
+const SHUTDOWN_SECONDS: u64 = 10;
+
+/// Everything that is built, not yet running. The parts are public to the commands that need only some of them.
+pub struct Service {
+    /// Who loa speaks for.
+    pub site: Site,
+    /// The database.
+    pub store: Store,
+    /// Time and chance.
+    pub clock: Clock,
+    /// Polling.
+    pub ingest: Arc<Ingest>,
+    /// Feed documents.
+    pub publisher: Arc<Publisher>,
+    /// The doors for people.
+    pub subscribe: Subscribe,
+    /// Digest runs.
+    pub digests: Digests,
+    /// Fan-out.
+    pub fan_out: FanOut,
+    /// Bells between the steps.
+    pub wakes: Wakes,
+    /// Numbers for a collector.
+    pub metrics: Metrics,
+    /// The guarded outbound client.
+    pub client: Client,
+    config: Config,
+    feed_specs: Vec<FeedSpec>,
+}
+
+/// What only the demo has.
+#[derive(Clone, Default)]
+pub struct DemoParts {
+    /// The folder of mails that the mailbox page shows.
+    pub mailbox: Option<PathBuf>,
+    /// The endpoint that the demo serves itself.
+    pub hook: Option<Arc<DemoHook>>,
+}
+
+/// Opens the sources that the configuration names.
+///
+/// # Errors
+/// Every fault of every source, with its place.
+pub fn sources(config: &Config) -> Result<BTreeMap<String, Arc<AnySource>>, Vec<Fault>> {
+    let mut sources = BTreeMap::new();
+    let mut faults = Vec::new();
+    for section in &config.sources {
+        let mut table = section.settings.clone();
+        table.insert("kind".to_owned(), section.kind.clone().into());
+        if section.kind == "folder" {
+            // A folder has no address of its own: its pages are where the site is, its dates on the site's clock.
+            let (url, zone) = (config.site.base_url.to_string(), &config.site.timezone);
+            table.entry("site_url").or_insert_with(|| url.into());
+            if let Some(zone) = zone.iana_name() {
+                table.entry("timezone").or_insert_with(|| zone.into());
+            }
+        }
+        let opened = toml::Value::Table(table)
+            .try_into::<SourceSettings>()
+            .map_err(|e| e.message().to_owned())
+            .and_then(|settings| AnySource::open(&section.name, settings).map_err(|e| e.to_string()));
+        match opened {
+            Ok(source) => {
+                sources.insert(section.name.clone(), Arc::new(source));
+            }
+            Err(what) => faults.push(section.fault(None, &what)),
+        }
+    }
+    if faults.is_empty() { Ok(sources) } else { Err(faults) }
+}
+
+/// The sender of mails.
+#[must_use]
+pub fn sender(config: &Config) -> Sender {
+    Sender {
+        name: Line::new(&config.email.from.name),
+        address: config.email.from.address.clone(),
+        reply_to: config.email.reply_to.as_ref().map(|r| r.address.clone()),
+    }
+}
+
+/// Settings of the relay, if mails go through one.
+///
+/// # Errors
+/// What is wrong with the relay's URL.
+pub fn relay(config: &Config) -> anyhow::Result<Option<SmtpSettings>> {
+    let TransportConfig::Smtp(url) = &config.email.transport else { return Ok(None) };
+    let host = config.site.base_url.host_str().unwrap_or("localhost");
+    let mut settings = SmtpSettings::parse(url.expose(), config.email.hello.as_deref().unwrap_or(host))
+        .map_err(|e| anyhow!("[email] {e}"))?;
+    settings.connections = config.email.connections;
+    settings.rate = config.email.rate;
+    Ok(Some(settings))
+}
+
+/// The guarded client for endpoints.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn client(config: &Config) -> anyhow::Result<Client> {
+    let own = config.site.base_url.host_str().map(str::to_owned).into_iter().collect();
+    let guard = Guard::new(config.webhook.allow.clone(), own);
+    let user_agent = format!("loa/{} (+{})", env!("CARGO_PKG_VERSION"), config.site.base_url);
+    let settings = HttpSettings { timeout: config.webhook.timeout, user_agent, ..HttpSettings::default() };
+    Client::new(guard, settings).context("the outbound client")
+}
+
+impl Service {
+    /// Builds everything over an open database. Nothing runs yet, and nothing was polled.
+    ///
+    /// # Errors
+    /// What an operator must mend.
+    pub async fn build(config: Config, feed_specs: Vec<FeedSpec>, clock: Clock) -> anyhow::Result<Self> {
+        let store = Store::open(config.store.url.expose()).await?;
+        let site = config.site();
+        let wakes = Wakes::default();
+        let metrics = Metrics::new(clock.now());
+        let sources = sources(&config).map_err(|faults| {
+            anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        })?;
+        for name in sources.keys() {
+            metrics.source(name);
+        }
+        let settings = IngestSettings {
+            max_new: usize::try_from(config.ingest.max_new).unwrap_or(usize::MAX),
+            max_age: config.ingest.max_age,
+            each_category: config.feeds.each_category,
+        };
+        let keys = access::link_keys(&store, &clock).await?;
+        let items = usize::try_from(config.feeds.items).unwrap_or(usize::MAX);
+        Ok(Self {
+            ingest: Arc::new(Ingest::new(
+                store.clone(), clock.clone(), site.clone(), sources, settings, wakes.clone(), metrics.clone(),
+            )),
+            publisher: Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), items)),
+            subscribe: Subscribe::new(store.clone(), clock.clone(), keys, wakes.clone()),
+            digests: Digests::new(store.clone(), clock.clone(), config.calendar(), wakes.clone()),
+            fan_out: FanOut::new(store.clone(), clock.clone(), wakes.clone()),
+            client: client(&config)?,
+            site,
+            store,
+            clock,
+            wakes,
+            metrics,
+            config,
+            feed_specs,
+        })
+    }
+
+    /// Makes the stored feeds equal to the declared ones.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn declare_feeds(&self) -> anyhow::Result<()> {
+        self.ingest.declare(FeedOrigin::File, &self.feed_specs).await?;
+        self.ingest.declare_category_feeds().await?;
+        Ok(())
+    }
+
+    /// Runs until `stop` turns true; then lets what is under way come to its end.
+    ///
+    /// # Errors
+    /// What kept it from starting.
+    pub async fn run(self, demo: DemoParts, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+        self.store.take_for_serving().await?;
+        self.declare_feeds().await?;
+        self.publisher.refresh().await?;
+        let servers = self.servers(&demo)?;
+        let mailer = self.mailer()?;
+        let webhooks = Webhooks::new(
+            self.store.clone(), self.clock.clone(), self.site.clone(), self.client.clone(), self.wakes.clone(),
+            self.metrics.clone(),
+        );
+        let workers = [
+            tokio::spawn(mailer.run(stop.clone())),
+            tokio::spawn(webhooks.run(stop.clone())),
+            tokio::spawn(follow("fan-out", Arc::clone(&self.wakes.changes), LOOK, stop.clone(), self.fan_out_work())),
+            tokio::spawn(follow("publish", Arc::clone(&self.wakes.feeds), LOOK, stop.clone(), self.publish_work())),
+        ];
+        let offset = self.clock.now().in_zone(&self.site.zone).offset().seconds();
+        let beats = Beats::start(self.beats(), offset).await?;
+        // The first poll does not wait for the first beat: a fresh start shows its feeds at once.
+        for name in self.config.sources.iter().map(|s| s.name.clone()) {
+            tokio::spawn(self.poll_work(name)());
+        }
+        tracing::info!(engine = self.store.engine_name(), sources = self.config.sources.len(), "loa serves at {}", self.site.base_url);
+        let serving = async {
+            let handles: Vec<_> = servers.iter().map(actix_web::dev::Server::handle).collect();
+            let joined = futures_util::future::try_join_all(servers);
+            let mut stop = stop.clone();
+            tokio::pin!(joined);
+            tokio::select! {
+                ended = &mut joined => ended.map(drop),
+                _ = stop.wait_for(|s| *s) => {
+                    // A server stops only while it is polled: both at once.
+                    let stops = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
+                    futures_util::future::join(stops, joined).await.1.map(drop)
+                }
+            }
+        };
+        let served = serving.await.context("the web server ended");
+        beats.stop().await;
+        for worker in workers {
+            let _ = worker.await;
+        }
+        self.store.close().await;
+        tracing::info!("loa has stopped; nothing is lost");
+        served
+    }
+
+    fn servers(&self, demo: &DemoParts) -> anyhow::Result<Vec<actix_web::dev::Server>> {
+        let state = web::State {
+            site: self.site.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            publisher: Arc::clone(&self.publisher),
+            subscribe: self.subscribe.clone(),
+            ingest: Arc::clone(&self.ingest),
+            client: self.client.clone(),
+            metrics: self.metrics.clone(),
+            trusted_proxies: self.config.web.trusted_proxies.clone(),
+            mailbox: demo.mailbox.clone(),
+            hook: demo.hook.clone(),
+        };
+        let web = web::Web::new(state);
+        let workers = self.config.web.workers;
+        let doors = match self.config.web.admin {
+            None => vec![(self.config.web.listen, Doors::All)],
+            Some(admin) => vec![(self.config.web.listen, Doors::Public), (admin, Doors::Operator)],
+        };
+        let mut servers = Vec::new();
+        for (address, doors) in doors {
+            let routes = web.routes(doors);
+            let mut server = actix_web::HttpServer::new(move || actix_web::App::new().configure(routes.clone()));
+            if let Some(workers) = workers {
+                server = server.workers(workers);
+            }
+            let server = server
+                .disable_signals()
+                .shutdown_timeout(SHUTDOWN_SECONDS)
+                .bind(address)
+                .with_context(|| format!("cannot listen on {address}: is another program there? Change [web] listen"))?
+                .run();
+            servers.push(server);
+        }
+        Ok(servers)
+    }
+
+    fn mailer(&self) -> anyhow::Result<Mailer> {
+        let templates = Templates::load(None)?;
+        let sender = sender(&self.config);
+        let keys = self.subscribe.keys().clone();
+        let composer = Composer::new(self.store.clone(), self.site.clone(), templates, sender, keys);
+        let (transport, connections) = match (&self.config.email.transport, relay(&self.config)?) {
+            (TransportConfig::Folder(path), _) => (Transport::Folder(Folder::new(path)), 4),
+            (TransportConfig::Smtp(_), settings) => {
+                let settings = settings.context("[email] url")?;
+                let connections = settings.connections;
+                (Transport::Smtp(Pool::new(settings)), connections)
+            }
+        };
+        Ok(Mailer::new(
+            self.store.clone(), self.clock.clone(), composer, transport, connections, self.wakes.clone(),
+            self.metrics.clone(),
+        ))
+    }
+
+    fn beats(&self) -> Vec<(String, String, Work)> {
+        let mut beats: Vec<(String, String, Work)> = self
+            .config
+            .sources
+            .iter()
+            .map(|s| (format!("poll {}", s.name), s.poll.clone(), self.poll_work(s.name.clone())))
+            .collect();
+        let digests = self.digests.clone();
+        beats.push(("digest".to_owned(), "*/20 * * * * *".to_owned(), Arc::new(move || {
+            let digests = digests.clone();
+            Box::pin(async move {
+                if let Err(e) = digests.run().await {
+                    tracing::error!("the digest run stops here and goes on at the next beat: {e}");
+                }
+            })
+        })));
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let keep = Retention {
+            deliveries: self.config.retention.deliveries,
+            addresses: self.config.retention.addresses,
+        };
+        beats.push(("sweep".to_owned(), "30 17 * * * *".to_owned(), Arc::new(move || {
+            let (store, clock) = (store.clone(), clock.clone());
+            Box::pin(async move {
+                if let Err(e) = sweep(&store, &clock, keep).await {
+                    tracing::error!("the sweep stops here and goes on next time: {e}");
+                }
+            })
+        })));
+        beats
+    }
+
+    fn poll_work(&self, name: String) -> Work {
+        let ingest = Arc::clone(&self.ingest);
+        Arc::new(move || {
+            let (ingest, name) = (Arc::clone(&ingest), name.clone());
+            Box::pin(async move {
+                if let Err(e) = ingest.poll(&name).await {
+                    tracing::error!(source = name, "poll failed, nothing was concluded: {e}");
+                }
+            })
+        })
+    }
+
+    fn fan_out_work(&self) -> Work {
+        let fan_out = self.fan_out.clone();
+        Arc::new(move || {
+            let fan_out = fan_out.clone();
+            Box::pin(async move {
+                if let Err(e) = fan_out.run().await {
+                    tracing::error!("fan-out stops here and goes on in a moment: {e}");
+                }
+            })
+        })
+    }
+
+    fn publish_work(&self) -> Work {
+        let publisher = Arc::clone(&self.publisher);
+        Arc::new(move || {
+            let publisher = Arc::clone(&publisher);
+            Box::pin(async move {
+                if let Err(e) = publisher.refresh().await {
+                    tracing::error!("feeds stay as they were: {e}");
+                }
+            })
+        })
+    }
+}
+
+/// The form of log lines that the configuration asks for.
+#[must_use]
+pub const fn log_format(config: &Config) -> crate::telemetry::Format {
+    match config.log.format {
+        LogFormat::Text => crate::telemetry::Format::Text,
+        LogFormat::Json => crate::telemetry::Format::Json,
+    }
+}
