@@ -69,10 +69,7 @@ pub async fn run(dir: &Path, fresh: bool, port: u16, every: Duration, clock: Clo
 
     let stop = stop_signal();
     let publishing = tokio::spawn(publish_now_and_then(dir.clone(), every, clock, stop.clone()));
-    let parts = DemoParts {
-        mailbox: Some(dir.join("mail")),
-        hook: Some(Arc::new(DemoHook::new(secret))),
-    };
+    let parts = DemoParts { mailbox: Some(dir.join("mail")), hook: Some(Arc::new(DemoHook::new(secret))) };
     let result = service.run(parts, stop).await;
     let _ = publishing.await;
     println!("The demo has ended. `loa demo` goes on from here; `loa demo --fresh` begins anew.");
@@ -175,8 +172,7 @@ async fn seed(service: &Service, port: u16) -> anyhow::Result<Secret> {
     let id = |slug: &str| feeds.iter().find(|f| f.spec.slug == slug).map(|f| f.id);
     for (name, slugs, frequency, locale) in READERS {
         let email = EmailAddress::parse(&format!("{name}@demo.example.vn")).map_err(|e| anyhow::anyhow!("{e}"))?;
-        let wishes: Vec<Wish> =
-            slugs.iter().filter_map(|s| id(s)).map(|feed_id| Wish { feed_id, frequency }).collect();
+        let wishes: Vec<Wish> = slugs.iter().filter_map(|s| id(s)).map(|feed_id| Wish { feed_id, frequency }).collect();
         let request = Request { email: &email, wishes: &wishes, locale, text_version: TEXT_VERSION, method: "import" };
         service.store.import_people(&[request], now).await?;
     }
@@ -262,7 +258,7 @@ fn dated(text: &str, clock: &Clock) -> String {
 
 /// Edits the newest published sample, as an editor would who mends a sentence.
 fn revise(dir: &Path) -> anyhow::Result<Option<String>> {
-    let Some(path) = later_ones(dir)?.pop() else { return Ok(None) };
+    let Some(path) = later_ones(dir).pop() else { return Ok(None) };
     let mut text = std::fs::read_to_string(&path)?;
     let _ = writeln!(text, "\nBản tin được cập nhật lúc cuối ngày: ban tổ chức bổ sung thêm số liệu.");
     std::fs::write(&path, text)?;
@@ -271,7 +267,7 @@ fn revise(dir: &Path) -> anyhow::Result<Option<String>> {
 
 /// Takes the oldest published sample back.
 fn withdraw(dir: &Path) -> anyhow::Result<Option<String>> {
-    let Some(path) = later_ones(dir)?.into_iter().next() else { return Ok(None) };
+    let Some(path) = later_ones(dir).into_iter().next() else { return Ok(None) };
     let name = path.file_name().unwrap_or_default().to_owned();
     std::fs::create_dir_all(dir.join("articles/_drafts"))?;
     std::fs::rename(&path, dir.join("articles/_drafts").join(&name))?;
@@ -279,13 +275,13 @@ fn withdraw(dir: &Path) -> anyhow::Result<Option<String>> {
 }
 
 /// Samples that the demo published itself, in the order in which it did.
-fn later_ones(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let Some(later) = SAMPLES.get_dir("later") else { return Ok(Vec::new()) };
+fn later_ones(dir: &Path) -> Vec<PathBuf> {
+    let Some(later) = SAMPLES.get_dir("later") else { return Vec::new() };
     let mut paths: Vec<PathBuf> = later
         .files()
         .filter_map(|f| Some(dir.join("articles").join(f.path().file_name()?)))
         .filter(|p| p.exists())
         .collect();
     paths.sort();
-    Ok(paths)
+    paths
 }

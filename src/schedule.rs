@@ -62,7 +62,13 @@ impl Beats {
 }
 
 /// Runs `work` whenever `bell` rings, and at least every `look`, until `stop` turns true.
-pub async fn follow(name: &'static str, bell: Arc<Notify>, look: Duration, mut stop: watch::Receiver<bool>, work: Work) {
+pub async fn follow(
+    name: &'static str,
+    bell: Arc<Notify>,
+    look: Duration,
+    mut stop: watch::Receiver<bool>,
+    work: Work,
+) {
     while !*stop.borrow() {
         guarded(name, work()).await;
         tokio::select! {

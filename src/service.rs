@@ -160,9 +160,8 @@ impl Service {
         let site = config.site();
         let wakes = Wakes::default();
         let metrics = Metrics::new(clock.now());
-        let sources = sources(&config).map_err(|faults| {
-            anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-        })?;
+        let sources = sources(&config)
+            .map_err(|faults| anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
         for name in sources.keys() {
             metrics.source(name);
         }
@@ -175,7 +174,13 @@ impl Service {
         let items = usize::try_from(config.feeds.items).unwrap_or(usize::MAX);
         Ok(Self {
             ingest: Arc::new(Ingest::new(
-                store.clone(), clock.clone(), site.clone(), sources, settings, wakes.clone(), metrics.clone(),
+                store.clone(),
+                clock.clone(),
+                site.clone(),
+                sources,
+                settings,
+                wakes.clone(),
+                metrics.clone(),
             )),
             publisher: Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), items)),
             subscribe: Subscribe::new(store.clone(), clock.clone(), keys, wakes.clone()),
@@ -213,7 +218,11 @@ impl Service {
         let servers = self.servers(&demo)?;
         let mailer = self.mailer()?;
         let webhooks = Webhooks::new(
-            self.store.clone(), self.clock.clone(), self.site.clone(), self.client.clone(), self.wakes.clone(),
+            self.store.clone(),
+            self.clock.clone(),
+            self.site.clone(),
+            self.client.clone(),
+            self.wakes.clone(),
             self.metrics.clone(),
         );
         let workers = [
@@ -228,7 +237,12 @@ impl Service {
         for name in self.config.sources.iter().map(|s| s.name.clone()) {
             tokio::spawn(self.poll_work(name)());
         }
-        tracing::info!(engine = self.store.engine_name(), sources = self.config.sources.len(), "loa serves at {}", self.site.base_url);
+        tracing::info!(
+            engine = self.store.engine_name(),
+            sources = self.config.sources.len(),
+            "loa serves at {}",
+            self.site.base_url
+        );
         let serving = async {
             let handles: Vec<_> = servers.iter().map(actix_web::dev::Server::handle).collect();
             let joined = futures_util::future::try_join_all(servers);
@@ -305,7 +319,12 @@ impl Service {
             }
         };
         Ok(Mailer::new(
-            self.store.clone(), self.clock.clone(), composer, transport, connections, self.wakes.clone(),
+            self.store.clone(),
+            self.clock.clone(),
+            composer,
+            transport,
+            connections,
+            self.wakes.clone(),
             self.metrics.clone(),
         ))
     }
@@ -318,27 +337,33 @@ impl Service {
             .map(|s| (format!("poll {}", s.name), s.poll.clone(), self.poll_work(s.name.clone())))
             .collect();
         let digests = self.digests.clone();
-        beats.push(("digest".to_owned(), "*/20 * * * * *".to_owned(), Arc::new(move || {
-            let digests = digests.clone();
-            Box::pin(async move {
-                if let Err(e) = digests.run().await {
-                    tracing::error!("the digest run stops here and goes on at the next beat: {e}");
-                }
-            })
-        })));
+        beats.push((
+            "digest".to_owned(),
+            "*/20 * * * * *".to_owned(),
+            Arc::new(move || {
+                let digests = digests.clone();
+                Box::pin(async move {
+                    if let Err(e) = digests.run().await {
+                        tracing::error!("the digest run stops here and goes on at the next beat: {e}");
+                    }
+                })
+            }),
+        ));
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        let keep = Retention {
-            deliveries: self.config.retention.deliveries,
-            addresses: self.config.retention.addresses,
-        };
-        beats.push(("sweep".to_owned(), "30 17 * * * *".to_owned(), Arc::new(move || {
-            let (store, clock) = (store.clone(), clock.clone());
-            Box::pin(async move {
-                if let Err(e) = sweep(&store, &clock, keep).await {
-                    tracing::error!("the sweep stops here and goes on next time: {e}");
-                }
-            })
-        })));
+        let keep =
+            Retention { deliveries: self.config.retention.deliveries, addresses: self.config.retention.addresses };
+        beats.push((
+            "sweep".to_owned(),
+            "30 17 * * * *".to_owned(),
+            Arc::new(move || {
+                let (store, clock) = (store.clone(), clock.clone());
+                Box::pin(async move {
+                    if let Err(e) = sweep(&store, &clock, keep).await {
+                        tracing::error!("the sweep stops here and goes on next time: {e}");
+                    }
+                })
+            }),
+        ));
         beats
     }
 

@@ -49,7 +49,11 @@ pub(super) async fn check(file: Option<&Path>, offline: bool, clock: Clock) -> a
         }
     };
     match sources(&config) {
-        Err(faults) => faults.iter().for_each(|fault| report.fault(fault)),
+        Err(faults) => {
+            for fault in &faults {
+                report.fault(fault);
+            }
+        }
         Ok(_) if offline => {}
         Ok(sources) => {
             for (name, source) in sources {
@@ -87,7 +91,9 @@ fn templates(report: &mut Report) {
     match Templates::load(None) {
         Ok(templates) => {
             let faults = sample::check(&templates);
-            faults.iter().for_each(|fault| report.fault(fault));
+            for fault in &faults {
+                report.fault(fault);
+            }
             if faults.is_empty() {
                 report.fine(format_args!("mail templates: every one renders in both languages"));
             }

@@ -106,9 +106,8 @@ struct Columns {
 
 impl Columns {
     fn find(headers: &csv::StringRecord) -> anyhow::Result<Self> {
-        let place = |name: &str| {
-            headers.iter().position(|h| h.trim_start_matches('\u{FEFF}').eq_ignore_ascii_case(name))
-        };
+        let place =
+            |name: &str| headers.iter().position(|h| h.trim_start_matches('\u{FEFF}').eq_ignore_ascii_case(name));
         match (place("email"), place("feeds"), place("frequency")) {
             (Some(email), Some(feeds), Some(frequency)) => {
                 Ok(Self { email, feeds, frequency, locale: place("locale") })
@@ -129,9 +128,8 @@ impl Columns {
         let field = |place: usize| record.get(place).unwrap_or_default();
         // The address itself is not repeated: this goes to terminals and logs.
         let email = EmailAddress::parse(field(self.email)).map_err(|e| format!("email: {e}"))?;
-        let frequency = Frequency::parse(field(self.frequency)).ok_or_else(|| {
-            format!("frequency: \"{}\" is none of immediate, daily, weekly", field(self.frequency))
-        })?;
+        let frequency = Frequency::parse(field(self.frequency))
+            .ok_or_else(|| format!("frequency: \"{}\" is none of immediate, daily, weekly", field(self.frequency)))?;
         let locale = match self.locale.map(field) {
             None | Some("" | "vi") => Locale::Vi,
             Some("en") => Locale::En,

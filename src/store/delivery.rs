@@ -385,4 +385,4 @@ async fn write_attempts(tx: &mut Tx, batch: &[Settle], now: Timestamp) -> Result
 }
 
 /// How long a claim is held before it must be extended.
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_mins(1);

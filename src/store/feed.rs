@@ -88,13 +88,11 @@ impl Store {
         for spec in specs {
             let json = to_json(spec)?;
             match before.get(&spec.slug) {
-                Some(row) if row.origin != word && row.retired_at.is_none() => {
-                    // A file of the same name is the editor's own word; the category's feed yields to it.
-                    if origin == FeedOrigin::Category {
-                        continue;
-                    }
+                // A file of the same name is the editor's own word; the category's feed yields to it.
+                Some(row) if row.origin != word && row.retired_at.is_none() && origin == FeedOrigin::Category => {
+                    continue;
                 }
-                Some(row) if row.spec == json && row.retired_at.is_none() => continue,
+                Some(row) if row.origin == word && row.spec == json && row.retired_at.is_none() => continue,
                 _ => {}
             }
             let id: i64 = tx!(&mut tx, c => sqlx::query_scalar("

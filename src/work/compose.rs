@@ -98,10 +98,8 @@ impl Composer {
     /// # Errors
     /// When the database fails: then nothing was made, and the claim lapses by itself.
     pub async fn compose(&self, claimed: &[Claimed]) -> Result<Vec<Composed>> {
-        let mut batch = Batch {
-            feeds: self.store.feeds().await?.into_iter().map(|f| (f.id, f)).collect(),
-            ..Batch::default()
-        };
+        let mut batch =
+            Batch { feeds: self.store.feeds().await?.into_iter().map(|f| (f.id, f)).collect(), ..Batch::default() };
         let told = self.told_before(claimed, &mut batch).await?;
         let mut composed = Vec::with_capacity(claimed.len());
         for delivery in claimed {
@@ -130,7 +128,8 @@ impl Composer {
             let Some(stored) = self.stored(id, batch).await?.filter(|s| s.visible) else {
                 return Ok(Composed::Cancel("withdrawn"));
             };
-            let feeds: Vec<FeedLink> = delivery.feeds.iter().filter_map(|f| self.feed_link(*f, locale, batch)).collect();
+            let feeds: Vec<FeedLink> =
+                delivery.feeds.iter().filter_map(|f| self.feed_link(*f, locale, batch)).collect();
             let archive = feeds.first().map_or_else(|| self.site.base_url.to_string(), |f| f.url.to_string());
             let mail = Mail::Article(ArticleMail { articles: vec![Card::new(&stored, &self.site, locale, &feeds)] });
             let purpose = Purpose::Bulk { frequency: Frequency::Immediate, archive: &archive };
@@ -179,7 +178,8 @@ impl Composer {
             }
             let days = if frequency == Frequency::Weekly { 7 } else { 1 };
             let from = Timestamp(run.window_to).minus(Duration::from_hours(24 * days));
-            let date = run.date.parse::<Date>().unwrap_or_else(|_| Timestamp(run.window_to).in_zone(&self.site.zone).date());
+            let date =
+                run.date.parse::<Date>().unwrap_or_else(|_| Timestamp(run.window_to).in_zone(&self.site.zone).date());
             let mail = DigestMail::new(frequency, date, from, sections, &self.site);
             let made = if mail.total() == 0 {
                 Err(String::new())
@@ -268,19 +268,21 @@ impl Composer {
     }
 
     async fn stored(&self, id: i64, batch: &mut Batch) -> Result<Option<StoredArticle>> {
-        if !batch.articles.contains_key(&id) {
-            let stored = self.store.article(id).await?;
-            batch.articles.insert(id, stored);
+        if let Some(stored) = batch.articles.get(&id) {
+            return Ok(stored.clone());
         }
-        Ok(batch.articles[&id].clone())
+        let stored = self.store.article(id).await?;
+        batch.articles.insert(id, stored.clone());
+        Ok(stored)
     }
 
     async fn run(&self, id: i64, batch: &mut Batch) -> Result<Option<Run>> {
-        if !batch.runs.contains_key(&id) {
-            let run = self.store.run(id).await?;
-            batch.runs.insert(id, run);
+        if let Some(run) = batch.runs.get(&id) {
+            return Ok(run.clone());
         }
-        Ok(batch.runs[&id].clone())
+        let run = self.store.run(id).await?;
+        batch.runs.insert(id, run.clone());
+        Ok(run)
     }
 
     async fn set(&self, id: i64, batch: &mut Batch) -> Result<Arc<Vec<Stored>>> {

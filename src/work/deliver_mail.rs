@@ -13,9 +13,9 @@ use crate::notify::folder::Folder;
 use crate::notify::smtp::{Envelope, Pool};
 use crate::store::delivery::{Claimed, LEASE};
 use crate::store::engine::Store;
+use crate::telemetry::metrics::Metrics;
 use crate::work::compose::{Composed, Composer, Letter};
 use crate::work::settle::{Settler, caught};
-use crate::telemetry::metrics::Metrics;
 use crate::work::wakes::Wakes;
 
 /// Rows claimed at a time: composed together, so that readers of one article share its content.
@@ -195,7 +195,7 @@ impl Mailer {
         let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
         tokio::spawn(async move {
             let began = clock.now();
-            let outcome = caught(transport.send(&from, &waiting.letter)).await;
+            let outcome = Box::pin(caught(transport.send(&from, &waiting.letter))).await;
             metrics.attempted(Channel::Email, waiting.lane, &outcome, clock.now().since(began));
             if let Outcome::Retry { cause, detail, .. } | Outcome::Dead { cause, detail } = &outcome {
                 tracing::warn!(

@@ -18,8 +18,8 @@ use crate::notify::webhook::{Call, deliver, event};
 use crate::store::delivery::{Claimed, LEASE};
 use crate::store::endpoint::Endpoint;
 use crate::store::engine::{Result, Store};
-use crate::work::settle::{Settler, caught};
 use crate::telemetry::metrics::Metrics;
+use crate::work::settle::{Settler, caught};
 use crate::work::wakes::Wakes;
 
 /// Rows claimed at a time.
@@ -87,14 +87,7 @@ pub struct Webhooks {
 impl Webhooks {
     /// A worker that posts through this client.
     #[must_use]
-    pub const fn new(
-        store: Store,
-        clock: Clock,
-        site: Site,
-        client: Client,
-        wakes: Wakes,
-        metrics: Metrics,
-    ) -> Self {
+    pub const fn new(store: Store, clock: Clock, site: Site, client: Client, wakes: Wakes, metrics: Metrics) -> Self {
         Self { store, clock, site, client, wakes, metrics }
     }
 
@@ -231,8 +224,11 @@ impl Webhooks {
                 let gone = matches!(outcome, Outcome::Dead { cause: Cause::Gone, .. });
                 if let Outcome::Retry { cause, detail, .. } | Outcome::Dead { cause, detail } = &outcome {
                     tracing::warn!(
-                        delivery.id = waiting.claimed.id, endpoint = subscriber, cause = cause.as_str(),
-                        attempt = waiting.claimed.attempts, "webhook not delivered: {detail}"
+                        delivery.id = waiting.claimed.id,
+                        endpoint = subscriber,
+                        cause = cause.as_str(),
+                        attempt = waiting.claimed.attempts,
+                        "webhook not delivered: {detail}"
                     );
                 }
                 settler.settle(waiting.claimed.id, waiting.lease, waiting.claimed.attempts, outcome).await;
@@ -284,11 +280,15 @@ impl Webhooks {
 fn target(endpoint: &Endpoint) -> std::result::Result<Target, String> {
     Ok(Target {
         url: Url::parse(&endpoint.url).map_err(|e| format!("the endpoint's address cannot be read: {e}"))?,
-        secrets: vec![Secret::parse(&endpoint.secret).map_err(|e| format!("the endpoint's secret cannot be read: {e}"))?],
+        secrets: vec![
+            Secret::parse(&endpoint.secret).map_err(|e| format!("the endpoint's secret cannot be read: {e}"))?,
+        ],
     })
 }
 
 /// How long a failing endpoint's other events wait: longer with each failure.
 fn peace(failures: u32) -> Duration {
-    Duration::from_secs(5).saturating_mul(2_u32.saturating_pow(failures.saturating_sub(PATIENCE).min(10))).min(LONGEST_PEACE)
+    Duration::from_secs(5)
+        .saturating_mul(2_u32.saturating_pow(failures.saturating_sub(PATIENCE).min(10)))
+        .min(LONGEST_PEACE)
 }

@@ -45,7 +45,9 @@ pub async fn explain(store: &Store, site: &Site, email: &EmailAddress, article: 
         follows |= subscription.ended_at.is_none() && member.is_some_and(|m| m.left_at.is_none());
         story.push(format!(
             "Follows {} ({}) since {}, {state}: {matched}.",
-            subscription.slug, subscription.frequency, when(subscription.since)
+            subscription.slug,
+            subscription.frequency,
+            when(subscription.since)
         ));
     }
     let ledger = store.ledger(person, stored.id).await?;
@@ -78,8 +80,11 @@ async fn tell_article(store: &Store, site: &Site, stored: &StoredArticle, story:
     let when = |millis: i64| Timestamp(millis).rfc3339(&site.zone);
     story.push(format!(
         "Article {} \"{}\" ({}), {}, revision {}.",
-        stored.id, stored.article.title, stored.entry_id,
-        if stored.visible { "public" } else { "withdrawn" }, stored.revision
+        stored.id,
+        stored.article.title,
+        stored.entry_id,
+        if stored.visible { "public" } else { "withdrawn" },
+        stored.revision
     ));
     let changes = store.changes_of(stored.id).await?;
     if changes.is_empty() {
@@ -96,7 +101,12 @@ async fn tell_article(store: &Store, site: &Site, stored: &StoredArticle, story:
     }
     for member in store.memberships_of(stored.id).await? {
         let left = member.left_at.map_or_else(String::new, |at| format!(", left {}", when(at)));
-        story.push(format!("In feed {} since {}{left}, because of {}.", member.slug, when(member.since), member.reason));
+        story.push(format!(
+            "In feed {} since {}{left}, because of {}.",
+            member.slug,
+            when(member.since),
+            member.reason
+        ));
     }
     Ok(())
 }
@@ -107,20 +117,31 @@ fn tell_delivery(row: &LedgerRow, when: &impl Fn(i64) -> String) -> String {
     match row.state.as_str() {
         "sent" => format!(
             "{what} {} was sent {} at try {}; the relay said: {detail}",
-            row.id, row.settled_at.map(when).unwrap_or_default(), row.attempts
+            row.id,
+            row.settled_at.map(when).unwrap_or_default(),
+            row.attempts
         ),
-        "pending" if row.attempts == 0 => format!("{what} {} waits for its first try, due {}.", row.id, when(row.due_at)),
+        "pending" if row.attempts == 0 => {
+            format!("{what} {} waits for its first try, due {}.", row.id, when(row.due_at))
+        }
         "pending" => format!(
             "{what} {} is tried again {} after {} tries; last: {detail}",
-            row.id, when(row.due_at), row.attempts
+            row.id,
+            when(row.due_at),
+            row.attempts
         ),
         "dead" => format!(
             "{what} {} was given up {} after {} tries ({}): {detail}",
-            row.id, row.settled_at.map(when).unwrap_or_default(), row.attempts, row.cause.as_deref().unwrap_or("unknown")
+            row.id,
+            row.settled_at.map(when).unwrap_or_default(),
+            row.attempts,
+            row.cause.as_deref().unwrap_or("unknown")
         ),
         _ => format!(
             "{what} {} was cancelled {}: {}",
-            row.id, row.settled_at.map(when).unwrap_or_default(), row.cause.as_deref().unwrap_or(detail)
+            row.id,
+            row.settled_at.map(when).unwrap_or_default(),
+            row.cause.as_deref().unwrap_or(detail)
         ),
     }
 }

@@ -32,7 +32,13 @@ impl FanOut {
             }
             for change in open {
                 let Some(rows) = self.store.fan_out(change.id, self.clock.now()).await? else { continue };
-                tracing::debug!(change.id = change.id, article.id = change.article_id, kind = change.kind, rows, "fanned out");
+                tracing::debug!(
+                    change.id = change.id,
+                    article.id = change.article_id,
+                    kind = change.kind,
+                    rows,
+                    "fanned out"
+                );
                 made += rows;
                 self.wakes.mails.notify_one();
                 self.wakes.webhooks.notify_one();

@@ -15,8 +15,8 @@ use crate::source::{AnySource, Scan, Source, SourceError};
 use crate::store::article::{Applied, Known, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
 use crate::store::feed::Membership;
-use crate::work::normalise::normalise;
 use crate::telemetry::metrics::Metrics;
+use crate::work::normalise::normalise;
 use crate::work::wakes::Wakes;
 
 /// How many articles are fetched and, at first sight, written at a time.
@@ -190,13 +190,16 @@ impl Ingest {
                         let light = lights.get(raw.external_id.as_str()).copied().unwrap_or_default();
                         self.judge(raw, article, light, &known, &matchers, baseline, now, &mut poll);
                     }
-                    Err(unfit) => report.faults.push(format!("{name}: article {}: {unfit}; it is left out", raw.external_id)),
+                    Err(unfit) => {
+                        report.faults.push(format!("{name}: article {}: {unfit}; it is left out", raw.external_id))
+                    }
                 }
             }
             if baseline {
                 // A baseline may be large and tells nobody: it is written as it comes.
                 sort(&mut poll.upserts);
-                let part = Poll { source: name.to_owned(), upserts: std::mem::take(&mut poll.upserts), ..Poll::default() };
+                let part =
+                    Poll { source: name.to_owned(), upserts: std::mem::take(&mut poll.upserts), ..Poll::default() };
                 report.applied.baseline += self.store.apply(&part, now).await?.baseline;
                 self.store.take_lease(&format!("poll:{name}"), &self.holder, self.clock.now(), LEASE).await?;
             }
@@ -250,14 +253,14 @@ impl Ingest {
             _ => ChangeKind::Published,
         };
         let fresh = article.published.plus(self.settings.max_age) >= now;
-        let matches = matchers
-            .iter()
-            .filter_map(|(feed, matcher)| Some((*feed, matcher.matches(&article)?)))
-            .collect();
+        let matches = matchers.iter().filter_map(|(feed, matcher)| Some((*feed, matcher.matches(&article)?))).collect();
         poll.upserts.push(Upsert {
             light: light.to_owned(),
             fingerprint,
-            entry_id: address::tag(&self.site.authority, &format!("{}/article/{}", article.source, article.external_id)),
+            entry_id: address::tag(
+                &self.site.authority,
+                &format!("{}/article/{}", article.source, article.external_id),
+            ),
             // News goes on top of its feeds even if it is dated back a little; an old article goes to its place.
             first_seen: if baseline || !fresh { article.published.min(now) } else { now },
             change: (!baseline).then_some(change),
@@ -352,9 +355,7 @@ fn compare(scan: &Scan, known: &HashMap<String, Known>, recategorised: bool, mis
         .articles
         .iter()
         .filter(|light| {
-            known
-                .get(&light.external_id)
-                .is_none_or(|k| !k.visible || k.light != light.fingerprint || recategorised)
+            known.get(&light.external_id).is_none_or(|k| !k.visible || k.light != light.fingerprint || recategorised)
         })
         .map(|light| light.external_id.clone())
         .collect();
@@ -405,19 +406,26 @@ fn tell(name: &str, report: &Report) {
     let a = report.applied;
     if a != Applied::default() {
         tracing::info!(
-            source = name, baseline = a.baseline, published = a.published, revised = a.revised,
-            withdrawn = a.withdrawn, cancelled = a.cancelled, "poll found changes"
+            source = name,
+            baseline = a.baseline,
+            published = a.published,
+            revised = a.revised,
+            withdrawn = a.withdrawn,
+            cancelled = a.cancelled,
+            "poll found changes"
         );
     }
     if report.held {
         tracing::warn!(
-            source = name, published = a.published,
+            source = name,
+            published = a.published,
             "unusually many new articles: their notices are held; release them with `loa poll {name} --release`"
         );
     }
     if report.kept > 0 {
         tracing::warn!(
-            source = name, gone = report.kept,
+            source = name,
+            gone = report.kept,
             "unusually many articles are gone from the source: they are kept for two more polls; check the source's \
              address, table prefix and grants"
         );

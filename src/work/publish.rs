@@ -139,7 +139,9 @@ impl Publisher {
                     let mut feeds = self.feeds.write().unwrap_or_else(PoisonError::into_inner);
                     feeds.insert(slug, Arc::new(published));
                 }
-                Ok(Err(e)) => tracing::error!(feed = slug, "this version is not published, the last good one stays: {e}"),
+                Ok(Err(e)) => {
+                    tracing::error!(feed = slug, "this version is not published, the last good one stays: {e}")
+                }
                 Err(e) => tracing::error!(feed = slug, "rendering failed, the last good version stays: {e}"),
             }
         }
