@@ -157,6 +157,7 @@ impl Service {
     /// What an operator must mend.
     pub async fn build(config: Config, feed_specs: Vec<FeedSpec>, clock: Clock) -> anyhow::Result<Self> {
         let store = Store::open(config.store.url.expose()).await?;
+        store.begin_life(clock.now()).await?;
         let site = config.site();
         let wakes = Wakes::default();
         let metrics = Metrics::new(clock.now());
