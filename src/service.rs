@@ -413,3 +413,25 @@ pub const fn log_format(config: &Config) -> crate::telemetry::Format {
         LogFormat::Json => crate::telemetry::Format::Json,
     }
 }
+
+/// Turns true at Ctrl-C or SIGTERM.
+#[must_use]
+pub fn stop_signal() -> watch::Receiver<bool> {
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(_) => {
+                let _ = tokio::signal::ctrl_c().await;
+            }
+        }
+        let _ = stop.send(true);
+    });
+    stopped
+}
