@@ -9,14 +9,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Parser, Subcommand};
-use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::feeds::feed_files;
 use crate::config::{Config, environment};
 use crate::demo;
 use crate::domain::subscriber::{EmailAddress, Frequency};
-use crate::service::{DemoParts, Service, log_format};
+use crate::service::{DemoParts, Service, log_format, stop_signal};
 use crate::store::engine::Store;
 use crate::telemetry;
 use crate::work::access;
@@ -214,28 +213,6 @@ async fn serve(file: Option<&Path>, clock: Clock) -> anyhow::Result<()> {
     }
     let service = Service::build(config, feeds, clock).await?;
     service.run(DemoParts::default(), stop_signal()).await
-}
-
-/// Turns true at Ctrl-C or SIGTERM.
-#[must_use]
-pub fn stop_signal() -> watch::Receiver<bool> {
-    let (stop, stopped) = watch::channel(false);
-    tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(_) => {
-                let _ = tokio::signal::ctrl_c().await;
-            }
-        }
-        let _ = stop.send(true);
-    });
-    stopped
 }
 
 async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release: bool) -> anyhow::Result<()> {

@@ -11,13 +11,12 @@ use anyhow::Context;
 use include_dir::{Dir, include_dir};
 use tokio::sync::watch;
 
-use crate::cli::stop_signal;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::feeds::feed_files;
 use crate::domain::subscriber::{EmailAddress, Frequency, Locale};
 use crate::notify::webhook::secret::Secret;
-use crate::service::{DemoParts, Service, log_format};
+use crate::service::{DemoParts, Service, log_format, stop_signal};
 use crate::store::endpoint::NewEndpoint;
 use crate::store::subscriber::{Request, Wish};
 use crate::telemetry;

@@ -157,6 +157,7 @@ impl Service {
     /// What an operator must mend.
     pub async fn build(config: Config, feed_specs: Vec<FeedSpec>, clock: Clock) -> anyhow::Result<Self> {
         let store = Store::open(config.store.url.expose()).await?;
+        store.begin_life(clock.now()).await?;
         let site = config.site();
         let wakes = Wakes::default();
         let metrics = Metrics::new(clock.now());
@@ -411,4 +412,26 @@ pub const fn log_format(config: &Config) -> crate::telemetry::Format {
         LogFormat::Text => crate::telemetry::Format::Text,
         LogFormat::Json => crate::telemetry::Format::Json,
     }
+}
+
+/// Turns true at Ctrl-C or SIGTERM.
+#[must_use]
+pub fn stop_signal() -> watch::Receiver<bool> {
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(_) => {
+                let _ = tokio::signal::ctrl_c().await;
+            }
+        }
+        let _ = stop.send(true);
+    });
+    stopped
 }
