@@ -82,6 +82,8 @@ pub struct Service {
 pub struct DemoParts {
     /// The folder of mails that the mailbox page shows.
     pub mailbox: Option<PathBuf>,
+    /// The folder of sample articles, whose pages the demo serves.
+    pub articles: Option<PathBuf>,
     /// The endpoint that the demo serves itself.
     pub hook: Option<Arc<DemoHook>>,
 }
@@ -284,6 +286,7 @@ impl Service {
             metrics: self.metrics.clone(),
             trusted_proxies: self.config.web.trusted_proxies.clone(),
             mailbox: demo.mailbox.clone(),
+            articles: demo.articles.clone(),
             hook: demo.hook.clone(),
         };
         let web = web::Web::new(state);

@@ -113,6 +113,7 @@ impl House {
             client,
             metrics: metrics.clone(),
             trusted_proxies: vec!["127.0.0.1/32".parse().expect("a net")],
+            articles: None,
             mailbox: Some(mails.clone()),
             hook: Some(Arc::new(DemoHook::new(secret.clone()))),
         });
