@@ -4,6 +4,7 @@ pub mod binary;
 pub mod client;
 pub mod databases;
 pub mod house;
+pub mod served;
 pub mod skip;
 pub mod smtp_server;
 pub mod xmllint;
