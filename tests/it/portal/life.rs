@@ -10,7 +10,7 @@ use loa::work::ingest::Report;
 
 use super::at;
 use super::read::{Feed, named};
-use super::stage::{Keep, Sent, Stage, mark, pairs, source, visible};
+use super::stage::{Keep, Sent, Stage, copies, mark, pairs, source, visible};
 use crate::sources::joomla::Portal;
 use crate::support::databases::Engine;
 use crate::support::smtp_server::{Act, Step};
@@ -35,7 +35,6 @@ lives! {
     a_day_of_joomla_5_on_mariadb: 5, MariaDb, Sqlite;
     a_day_of_joomla_5_on_postgresql: 5, Postgres, Sqlite;
     a_day_of_joomla_5_on_postgresql_with_loa_on_postgresql: 5, Postgres, Postgres;
-    a_day_of_joomla_3_on_mariadb_with_loa_on_postgresql: 3, MariaDb, Postgres;
 }
 
 /// Who follows what at once. `tat-ca` holds everything.
@@ -178,7 +177,6 @@ impl Life {
             feeds.get(slug).is_some_and(|feed| feed.ids.contains(&id))
         };
         let before = std::mem::take(&mut self.feeds);
-        println!("{what}: {} mails, {} events", sent.mails.len(), sent.events.len());
         self.look(sent, &set(expect.withdrawn)).await;
 
         let mut mails = BTreeSet::new();
@@ -330,29 +328,12 @@ async fn categories(life: &mut Life) {
     let new = "INSERT INTO #__categories (id, parent_id, lft, rgt, level, path, extension, title, alias, description, \
                published, access, params, language, modified_time) VALUES (92, 1, 37, 38, 1, 'chuyen-de', 'com_content', \
                'Chuyên đề', 'chuyen-de', '', 1, 1, '{}', '*', '2026-11-20 00:00:00')";
-    let backlog = copies(life, 140..143, 92, "2026-11-22 09:00:00");
+    let backlog = copies(&life.portal, 140..143, 92, "2026-11-22 09:00:00");
     let expect = Expect { published: &[140, 141, 142], ..NONE };
     life.after("a new category with a backlog", &[new, &backlog], expect).await;
     assert_eq!(set(&life.feeds["chuyen-de"].ids), set(&[140, 141, 142]));
-    let next = copies(life, 143..144, 92, "2026-11-22 10:00:00");
+    let next = copies(&life.portal, 143..144, 92, "2026-11-22 10:00:00");
     life.after("and its first news", &[&next], Expect { published: &[143], told: &[143], ..NONE }).await;
-}
-
-/// Articles like 100, with marks of their own.
-fn copies(life: &Life, ids: std::ops::Range<i64>, category: i64, publish_up: &str) -> String {
-    let full = if life.portal.db.engine == Engine::Postgres { "\"fulltext\"" } else { "`fulltext`" };
-    let same =
-        "state, access, created, modified, images, urls, attribs, metadesc, metadata, language, created_by, metakey";
-    let from: Vec<String> = same.split(", ").map(|column| format!("a.{column}")).collect();
-    let from = from.join(", ");
-    ids.map(|id| {
-        format!(
-            "INSERT INTO #__content (id, catid, title, alias, introtext, publish_up, {same}, {full}) \
-             SELECT {id}, {category}, 'Bài số td{id}q', 'bai-{id}', '<p>Lời tb{id}q.</p>', '{publish_up}', {from}, '' \
-             FROM #__content a WHERE a.id = 119;"
-        )
-    })
-    .collect()
 }
 
 /// Access levels of single articles.

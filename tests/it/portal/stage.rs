@@ -38,7 +38,7 @@ use url::Url;
 use super::read::{self, Feed};
 use super::receiver::{Event, Receiver};
 use crate::sources::joomla::{Portal, now, source_as};
-use crate::support::databases::{self, Db};
+use crate::support::databases::{self, Db, Engine};
 use crate::support::smtp_server::SmtpServer;
 
 /// A bound that only a failing test reaches.
@@ -278,4 +278,21 @@ pub async fn visible(portal: &Portal, at: Timestamp) -> BTreeMap<i64, i64> {
 pub async fn pairs(portal: &Portal, sql: &str) -> BTreeMap<i64, i64> {
     let number = |cell: &Option<String>| cell.as_deref().and_then(|text| text.parse().ok()).expect("a number");
     portal.db.rows(sql).await.iter().map(|row| (number(&row[0]), number(&row[1]))).collect()
+}
+
+/// SQL for articles like 119 with marks of their own.
+pub fn copies(portal: &Portal, ids: std::ops::Range<i64>, category: i64, publish_up: &str) -> String {
+    let full = if portal.db.engine == Engine::Postgres { "\"fulltext\"" } else { "`fulltext`" };
+    let same =
+        "state, access, created, modified, images, urls, attribs, metadesc, metadata, language, created_by, metakey";
+    let from: Vec<String> = same.split(", ").map(|column| format!("a.{column}")).collect();
+    let from = from.join(", ");
+    ids.map(|id| {
+        format!(
+            "INSERT INTO #__content (id, catid, title, alias, introtext, publish_up, {same}, {full}) \
+             SELECT {id}, {category}, 'Bài số td{id}q', 'bai-{id}', '<p>Lời tb{id}q.</p>', '{publish_up}', {from}, '' \
+             FROM #__content a WHERE a.id = 119;"
+        )
+    })
+    .collect()
 }
