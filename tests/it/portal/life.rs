@@ -185,7 +185,7 @@ impl Life {
                 let entered = |slug: &&str| {
                     in_feed(&self.feeds, slug, *id) && (expect.published.contains(id) || !in_feed(&before, slug, *id))
                 };
-                if slugs.iter().any(|slug| entered(&slug)) && self.told.insert((name.to_owned(), *id)) {
+                if slugs.iter().any(entered) && self.told.insert((name.to_owned(), *id)) {
                     mails.insert((format!("{name}@example.vn"), *id));
                 }
             }

@@ -294,5 +294,6 @@ pub fn copies(portal: &Portal, ids: std::ops::Range<i64>, category: i64, publish
              FROM #__content a WHERE a.id = 119;"
         )
     })
-    .collect()
+    .collect::<Vec<_>>()
+    .join("")
 }
