@@ -163,7 +163,7 @@ impl Selection {
     /// The same text for all selections with one canonical form: SHA-256 of its JSON, in hex (64 characters).
     ///
     /// # Panics
-    /// Never: a selection is lists of text, which JSON always holds.
+    /// Never: lists of text always have a JSON.
     #[must_use]
     pub fn key(&self) -> String {
         use std::fmt::Write;

@@ -351,6 +351,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn article(&self, id: i64) -> Result<Option<StoredArticle>> {
         let row: Option<ArticleRow> = read!(self, p => sqlx::query_as("
             SELECT id, revision, entry_id, first_seen, updated_at, visible, body FROM article WHERE id = $1")

@@ -54,6 +54,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn feeds(&self) -> Result<Vec<Feed>> {
         let rows: Vec<FeedRow> = read!(self, p => sqlx::query_as(COLUMNS).fetch_all(p))?;
         rows.into_iter().map(FeedRow::into_feed).collect()
