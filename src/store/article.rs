@@ -164,9 +164,9 @@ const BUMP: &str = "UPDATE counter SET value = value + 1 WHERE name = 'feed_vers
 const TOUCH_FEED: &str = "UPDATE feed SET version = $2, changed_at = $3 WHERE id = $1";
 
 const ANNOUNCED: &str = "
-    SELECT DISTINCT article_id FROM change WHERE people AND article_id IN (SELECT value FROM json_each($1))";
+    SELECT DISTINCT article_id FROM change WHERE people AND kind = 'published' AND article_id IN (SELECT value FROM json_each($1))";
 const ANNOUNCED_JSONB: &str = "
-    SELECT DISTINCT article_id FROM change WHERE people
+    SELECT DISTINCT article_id FROM change WHERE people AND kind = 'published'
       AND article_id IN (SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb) AS value)";
 
 const POLLED: &str = "
