@@ -15,6 +15,7 @@ use crate::store::delivery::{Claimed, LEASE};
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::work::compose::{Composed, Composer, Letter};
+use crate::work::presence::Presence;
 use crate::work::settle::{Settler, caught};
 use crate::work::wakes::Wakes;
 
@@ -52,6 +53,7 @@ pub struct Mailer {
     transport: Transport,
     wakes: Wakes,
     metrics: Metrics,
+    presence: Presence,
     /// Mails that may be under way at once: every connection busy and the next mail ready behind it.
     in_flight: usize,
 }
@@ -67,7 +69,7 @@ struct Waiting {
 impl Mailer {
     /// A worker for this transport with so many connections.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         store: Store,
         clock: Clock,
         composer: Composer,
@@ -76,7 +78,15 @@ impl Mailer {
         wakes: Wakes,
         metrics: Metrics,
     ) -> Self {
-        Self { store, clock, composer, transport, wakes, metrics, in_flight: connections * 2 }
+        let presence = Presence::alone(&clock);
+        Self { store, clock, composer, transport, wakes, metrics, presence, in_flight: connections * 2 }
+    }
+
+    /// The same worker, one of several that share the database.
+    #[must_use]
+    pub fn among(mut self, presence: Presence) -> Self {
+        self.presence = presence;
+        self
     }
 
     /// Works until `stop` turns true; then finishes what is on its way and settles it.
@@ -86,6 +96,15 @@ impl Mailer {
         let from: Arc<str> = self.composer.return_path().into();
         let mut queue: VecDeque<Waiting> = VecDeque::new();
         while !*stop.borrow() {
+            if !self.presence.may_send() {
+                // By now another replica may have these: whatever is still ours goes back, and nothing goes out.
+                self.put_back(&mut queue, &settler, "put back by a replica that was cut off").await;
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK) => {}
+                    _ = stop.changed() => {}
+                }
+                continue;
+            }
             if queue.len() < CLAIM / 2 {
                 let claimed = self.refill(&mut queue, &settler).await;
                 if !claimed && queue.is_empty() {
@@ -108,15 +127,17 @@ impl Mailer {
                     }
                 };
                 let Ok(permit) = permit else { break };
+                if !self.presence.may_send() {
+                    queue.push_front(waiting);
+                    break;
+                }
                 self.dispatch(waiting, permit, &settler, &from);
                 if queue.len() == CLAIM / 2 {
                     break;
                 }
             }
         }
-        for waiting in queue {
-            settler.put_back(waiting.claimed.id, waiting.lease, Duration::ZERO, "put back at shutdown").await;
-        }
+        self.put_back(&mut queue, &settler, "put back at shutdown").await;
         // Every send holds one permit until it is settled.
         let all = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
         let _ = tokio::time::timeout(Duration::from_secs(20), slots.acquire_many(all)).await;
@@ -127,11 +148,17 @@ impl Mailer {
         }
     }
 
+    async fn put_back(&self, queue: &mut VecDeque<Waiting>, settler: &Settler, why: &str) {
+        for waiting in queue.drain(..) {
+            settler.put_back(waiting.claimed.id, waiting.lease, Duration::ZERO, why).await;
+        }
+    }
+
     /// Claims and composes the most urgent due mails. Answers whether there were any.
     async fn refill(&self, queue: &mut VecDeque<Waiting>, settler: &Settler) -> bool {
         for lane in Lane::ALL {
             let now = self.clock.now();
-            let lease = i64::from_le_bytes(self.clock.random());
+            let lease = self.presence.token();
             let limit = i64::try_from(CLAIM).unwrap_or(i64::MAX);
             match self.store.claim(Channel::Email, lane, lease, now, now.plus(LEASE), limit).await {
                 Ok(rows) if rows.is_empty() => {}

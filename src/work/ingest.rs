@@ -2,7 +2,7 @@
 //! what is public without touching any date (content-store.md §7). A read error means no conclusions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
@@ -78,6 +78,8 @@ pub struct Ingest {
     wakes: Wakes,
     metrics: Metrics,
     holder: String,
+    /// Sources that this process polls just now: the lease is the process's, and would let a second poll in.
+    polling: Mutex<BTreeSet<String>>,
 }
 
 /// What a scan means, once compared with what is known.
@@ -89,7 +91,7 @@ struct Compared {
 }
 
 impl Ingest {
-    /// An ingest over these sources. `holder` names this process in leases.
+    /// An ingest over these sources.
     #[must_use]
     pub fn new(
         store: Store,
@@ -101,7 +103,14 @@ impl Ingest {
         metrics: Metrics,
     ) -> Self {
         let holder = format!("{:016x}", u64::from_le_bytes(clock.random()));
-        Self { store, clock, site, sources, settings, wakes, metrics, holder }
+        Self { store, clock, site, sources, settings, wakes, metrics, holder, polling: Mutex::default() }
+    }
+
+    /// The same ingest, whose leases are held under this name.
+    #[must_use]
+    pub fn held_by(mut self, holder: String) -> Self {
+        self.holder = holder;
+        self
     }
 
     /// Names of the sources.
@@ -114,12 +123,33 @@ impl Ingest {
     /// # Errors
     /// [`IngestError`]; the fault is also kept with the source for the dashboard. Nothing was concluded.
     pub async fn poll(&self, name: &str) -> Result<Report, IngestError> {
+        self.poll_since(name, None).await
+    }
+
+    /// Polls on a beat of the schedule, which every replica has at the same second: the first of them polls, the others
+    /// find it done.
+    ///
+    /// # Errors
+    /// As [`Ingest::poll`].
+    pub async fn poll_on_beat(&self, name: &str) -> Result<Report, IngestError> {
+        let now = self.clock.now();
+        self.poll_since(name, Some(Timestamp(now.0 - now.0.rem_euclid(1000)))).await
+    }
+
+    /// Polls unless somebody is polling, or has polled since `beat`.
+    async fn poll_since(&self, name: &str, beat: Option<Timestamp>) -> Result<Report, IngestError> {
         let source = self.sources.get(name).ok_or_else(|| {
             IngestError::Unknown(name.to_owned(), self.sources.keys().cloned().collect::<Vec<_>>().join(", "))
         })?;
-        let lease = format!("poll:{name}");
+        let busy = || Ok(Report { busy: true, ..Report::default() });
+        let Some(_turn) = Turn::take(&self.polling, name) else { return busy() };
+        let lease = lease_name(name);
         if !self.store.take_lease(&lease, &self.holder, self.clock.now(), LEASE).await? {
-            return Ok(Report { busy: true, ..Report::default() });
+            return busy();
+        }
+        if beat.is_some() && self.store.source_state(name).await?.polled_at >= beat {
+            self.store.drop_lease(&lease, &self.holder).await?;
+            return busy();
         }
         let began = self.clock.now();
         let result = self.poll_held(name, source).await;
@@ -172,6 +202,7 @@ impl Ingest {
             gone: compared.gone,
             missing_polls: compared.missing_polls,
             next_flip: scan.next_flip,
+            lease: Some((lease_name(name), self.holder.clone())),
             ..Poll::default()
         };
         let matchers = if compared.fetch.is_empty() { Vec::new() } else { self.matchers().await? };
@@ -198,10 +229,14 @@ impl Ingest {
             if baseline {
                 // A baseline may be large and tells nobody: it is written as it comes.
                 sort(&mut poll.upserts);
-                let part =
-                    Poll { source: name.to_owned(), upserts: std::mem::take(&mut poll.upserts), ..Poll::default() };
+                let part = Poll {
+                    source: name.to_owned(),
+                    upserts: std::mem::take(&mut poll.upserts),
+                    lease: poll.lease.clone(),
+                    ..Poll::default()
+                };
                 report.applied.baseline += self.store.apply(&part, now).await?.baseline;
-                self.store.take_lease(&format!("poll:{name}"), &self.holder, self.clock.now(), LEASE).await?;
+                self.store.take_lease(&lease_name(name), &self.holder, self.clock.now(), LEASE).await?;
             }
         }
         let new = poll.upserts.iter().filter(|u| u.change == Some(ChangeKind::Published)).count();
@@ -349,6 +384,30 @@ impl Ingest {
     }
 }
 
+/// What one replica at a time holds while it polls this source.
+fn lease_name(source: &str) -> String {
+    format!("poll:{source}")
+}
+
+/// The turn to poll a source in this process; given back when dropped, however the poll ended.
+struct Turn<'a> {
+    polling: &'a Mutex<BTreeSet<String>>,
+    name: &'a str,
+}
+
+impl<'a> Turn<'a> {
+    fn take(polling: &'a Mutex<BTreeSet<String>>, name: &'a str) -> Option<Self> {
+        let new = polling.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        new.then_some(Self { polling, name })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.polling.lock().unwrap_or_else(PoisonError::into_inner).remove(self.name);
+    }
+}
+
 /// Compares a scan with what is known.
 fn compare(scan: &Scan, known: &HashMap<String, Known>, recategorised: bool, missing_polls: i64) -> Compared {
     let fetch = scan
@@ -404,6 +463,7 @@ fn sort(upserts: &mut [Upsert]) {
 
 fn tell(name: &str, report: &Report) {
     let a = report.applied;
+    tracing::debug!(source = name, "polled");
     if a != Applied::default() {
         tracing::info!(
             source = name,

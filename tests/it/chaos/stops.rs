@@ -33,7 +33,9 @@ fn sigterm_ends_it_within_seconds_and_nothing_is_lost_or_sent_twice() {
 fn a_second_service_on_the_same_file_says_who_is_in_the_way_and_the_first_goes_on() {
     let mut stage = Stage::set(None, &[], "immediate");
     let first = stage.place.serve("loa.toml");
-    stage.place.write("second.toml", stage.place.read("loa.toml").replace("listen = \"127.0.0.1:", "listen = \"127.0.0.3:"));
+    stage
+        .place
+        .write("second.toml", stage.place.read("loa.toml").replace("listen = \"127.0.0.1:", "listen = \"127.0.0.3:"));
     let told = stage.place.bare(&["--config", "second.toml", "serve"]).refused();
     assert!(told.contains("loa.db") && told.contains("PostgreSQL"), "{told}");
     assert!(told.contains(&format!("process {}", first.pid())), "{told}");
