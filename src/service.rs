@@ -187,7 +187,7 @@ impl Service {
                     wakes.clone(),
                     metrics.clone(),
                 )
-                .held_by(presence.name()),
+                .among(presence.clone()),
             ),
             publisher: Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), items)),
             subscribe: Subscribe::new(store.clone(), clock.clone(), keys, wakes.clone()),

@@ -9,7 +9,7 @@ const PREFIX: &str = "worker:";
 
 /// A process, by a number of chance: 31 bits, which begin the token of each of its claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Worker(i64);
+pub struct Worker(pub i64);
 
 impl Worker {
     /// A new one.
@@ -22,6 +22,12 @@ impl Worker {
     #[must_use]
     pub fn name(self) -> String {
         format!("{PREFIX}{}", self.0)
+    }
+
+    /// The worker whose claim carries this token.
+    #[must_use]
+    pub const fn of(token: i64) -> Self {
+        Self(token >> 32)
     }
 
     /// A token for a claim that shows whose it is.
@@ -50,17 +56,23 @@ impl Store {
         matches!(self.engine, Engine::Postgres(_))
     }
 
-    /// Writes that this worker is there. `false` if its row was not: this is its first beat, or it was taken for gone.
+    /// Puts a worker on the list.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn arrive(&self, worker: Worker, now: Timestamp) -> Result<()> {
+        let mut tx = self.begin().await?;
+        exec!(&mut tx, sqlx::query(ARRIVE).bind(worker.name()).bind(now.0))?;
+        tx.commit().await
+    }
+
+    /// Writes that this worker is still there. `false` if it was taken for gone: its claims and leases are others' now.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn beat(&self, worker: Worker, now: Timestamp) -> Result<bool> {
-        let name = worker.name();
         let mut tx = self.begin().await?;
-        let there = exec!(&mut tx, sqlx::query(BEAT).bind(&name).bind(now.0))?;
-        if there == 0 {
-            exec!(&mut tx, sqlx::query(ARRIVE).bind(&name).bind(now.0))?;
-        }
+        let there = exec!(&mut tx, sqlx::query(BEAT).bind(worker.name()).bind(now.0))?;
         tx.commit().await?;
         Ok(there == 1)
     }

@@ -25,6 +25,9 @@ const CLAIM: usize = 500;
 /// How often the outbox is looked at when no bell rings.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Why a claim is given back that another replica may have by now; if it has, this changes nothing.
+const CUT_OFF: &str = "put back by a replica that stood still";
+
 /// Where mails go.
 #[derive(Clone)]
 pub enum Transport {
@@ -96,9 +99,8 @@ impl Mailer {
         let from: Arc<str> = self.composer.return_path().into();
         let mut queue: VecDeque<Waiting> = VecDeque::new();
         while !*stop.borrow() {
-            if !self.presence.may_send() {
-                // By now another replica may have these: whatever is still ours goes back, and nothing goes out.
-                self.put_back(&mut queue, &settler, "put back by a replica that was cut off").await;
+            if !self.presence.is_there() {
+                // By now another replica may have what was claimed here.
                 tokio::select! {
                     () = tokio::time::sleep(LOOK) => {}
                     _ = stop.changed() => {}
@@ -127,9 +129,9 @@ impl Mailer {
                     }
                 };
                 let Ok(permit) = permit else { break };
-                if !self.presence.may_send() {
-                    queue.push_front(waiting);
-                    break;
+                if !self.presence.may_send(waiting.lease) {
+                    settler.put_back(waiting.claimed.id, waiting.lease, Duration::ZERO, CUT_OFF).await;
+                    continue;
                 }
                 self.dispatch(waiting, permit, &settler, &from);
                 if queue.len() == CLAIM / 2 {
@@ -137,7 +139,9 @@ impl Mailer {
                 }
             }
         }
-        self.put_back(&mut queue, &settler, "put back at shutdown").await;
+        for waiting in queue {
+            settler.put_back(waiting.claimed.id, waiting.lease, Duration::ZERO, "put back at shutdown").await;
+        }
         // Every send holds one permit until it is settled.
         let all = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
         let _ = tokio::time::timeout(Duration::from_secs(20), slots.acquire_many(all)).await;
@@ -145,12 +149,6 @@ impl Mailer {
         let _ = tokio::time::timeout(Duration::from_secs(20), task).await;
         if let Transport::Smtp(pool) = &self.transport {
             pool.close().await;
-        }
-    }
-
-    async fn put_back(&self, queue: &mut VecDeque<Waiting>, settler: &Settler, why: &str) {
-        for waiting in queue.drain(..) {
-            settler.put_back(waiting.claimed.id, waiting.lease, Duration::ZERO, why).await;
         }
     }
 

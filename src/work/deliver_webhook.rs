@@ -106,15 +106,18 @@ impl Webhooks {
         let (settler, task) = Settler::start(self.store.clone(), self.clock.clone(), Channel::Webhook);
         let (done, mut finished) = mpsc::channel::<Finished>(MOST_HELD);
         let mut lanes: HashMap<i64, EndpointQueue> = HashMap::new();
+        let mut worker = self.presence.worker();
         while !*stop.borrow() {
             let mut claimed = false;
-            if !self.presence.may_send() {
-                // By now another replica may have these: whatever is still ours goes back, and nothing goes out.
-                put_back(&mut lanes, &settler, "put back by a replica that was cut off").await;
-            } else if settler.held() < MOST_HELD {
+            if self.presence.worker() != worker {
+                // Another replica may have these by now: then this changes nothing.
+                worker = self.presence.worker();
+                put_back(&mut lanes, &settler, "put back by a replica that stood still").await;
+            }
+            if self.presence.is_there() && settler.held() < MOST_HELD {
                 claimed = self.refill(&mut lanes, &settler).await;
             }
-            for (subscriber, lane) in &mut lanes {
+            for (subscriber, lane) in lanes.iter_mut().filter(|_| self.presence.is_there()) {
                 self.dispatch(*subscriber, lane, &settler, &done);
             }
             lanes.retain(|_, lane| lane.in_flight > 0 || !lane.queue.is_empty() || lane.failures > 0);

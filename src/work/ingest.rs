@@ -17,6 +17,7 @@ use crate::store::engine::{Store, StoreError};
 use crate::store::feed::Membership;
 use crate::telemetry::metrics::Metrics;
 use crate::work::normalise::normalise;
+use crate::work::presence::Presence;
 use crate::work::wakes::Wakes;
 
 /// How many articles are fetched and, at first sight, written at a time.
@@ -77,7 +78,7 @@ pub struct Ingest {
     settings: Settings,
     wakes: Wakes,
     metrics: Metrics,
-    holder: String,
+    presence: Presence,
     /// Sources that this process polls just now: the lease is the process's, and would let a second poll in.
     polling: Mutex<BTreeSet<String>>,
 }
@@ -102,14 +103,14 @@ impl Ingest {
         wakes: Wakes,
         metrics: Metrics,
     ) -> Self {
-        let holder = format!("{:016x}", u64::from_le_bytes(clock.random()));
-        Self { store, clock, site, sources, settings, wakes, metrics, holder, polling: Mutex::default() }
+        let presence = Presence::alone(&clock);
+        Self { store, clock, site, sources, settings, wakes, metrics, presence, polling: Mutex::default() }
     }
 
-    /// The same ingest, whose leases are held under this name.
+    /// The same ingest, one of several that share the database.
     #[must_use]
-    pub fn held_by(mut self, holder: String) -> Self {
-        self.holder = holder;
+    pub fn among(mut self, presence: Presence) -> Self {
+        self.presence = presence;
         self
     }
 
@@ -143,16 +144,16 @@ impl Ingest {
         })?;
         let busy = || Ok(Report { busy: true, ..Report::default() });
         let Some(_turn) = Turn::take(&self.polling, name) else { return busy() };
-        let lease = lease_name(name);
-        if !self.store.take_lease(&lease, &self.holder, self.clock.now(), LEASE).await? {
+        let (lease, holder) = (lease_name(name), self.presence.worker().name());
+        if !self.store.take_lease(&lease, &holder, self.clock.now(), LEASE).await? {
             return busy();
         }
         if beat.is_some() && self.store.source_state(name).await?.polled_at >= beat {
-            self.store.drop_lease(&lease, &self.holder).await?;
+            self.store.drop_lease(&lease, &holder).await?;
             return busy();
         }
         let began = self.clock.now();
-        let result = self.poll_held(name, source).await;
+        let result = self.poll_held(name, source, &holder).await;
         let ended = self.clock.now();
         match &result {
             Ok(_) => self.metrics.polled(name, Ok(()), ended.since(began), ended),
@@ -162,7 +163,7 @@ impl Ingest {
         if let Err(IngestError::Source(e)) = &result {
             self.store.poll_failed(name, &e.to_string(), self.clock.now()).await?;
         }
-        self.store.drop_lease(&lease, &self.holder).await?;
+        self.store.drop_lease(&lease, &holder).await?;
         if let Ok(report) = &result
             && report.applied != Applied::default()
         {
@@ -183,7 +184,7 @@ impl Ingest {
         Ok(freed)
     }
 
-    async fn poll_held(&self, name: &str, source: &AnySource) -> Result<Report, IngestError> {
+    async fn poll_held(&self, name: &str, source: &AnySource, holder: &str) -> Result<Report, IngestError> {
         let now = self.clock.now();
         let scan = source.scan(now).await?;
         let state = self.store.source_state(name).await?;
@@ -202,7 +203,7 @@ impl Ingest {
             gone: compared.gone,
             missing_polls: compared.missing_polls,
             next_flip: scan.next_flip,
-            lease: Some((lease_name(name), self.holder.clone())),
+            lease: Some((lease_name(name), holder.to_owned())),
             ..Poll::default()
         };
         let matchers = if compared.fetch.is_empty() { Vec::new() } else { self.matchers().await? };
@@ -236,7 +237,7 @@ impl Ingest {
                     ..Poll::default()
                 };
                 report.applied.baseline += self.store.apply(&part, now).await?.baseline;
-                self.store.take_lease(&lease_name(name), &self.holder, self.clock.now(), LEASE).await?;
+                self.store.take_lease(&lease_name(name), holder, self.clock.now(), LEASE).await?;
             }
         }
         let new = poll.upserts.iter().filter(|u| u.change == Some(ChangeKind::Published)).count();

@@ -27,8 +27,10 @@ const STALE: Duration = Duration::from_secs(8);
 /// This process among those that share the database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Presence {
-    worker: Worker,
     clock: Clock,
+    /// Under which number it is on the list now. A process that was taken for gone goes on under another, so that it
+    /// takes nothing for its own that was given to others.
+    worker: Arc<AtomicI64>,
     /// The last beat that was written, UTC milliseconds.
     beaten: Arc<AtomicI64>,
     alone: bool,
@@ -38,33 +40,38 @@ impl Presence {
     /// Of a process over this store. Alone on SQLite: there it neither beats nor looks.
     #[must_use]
     pub fn new(store: &Store, clock: &Clock) -> Self {
-        let beaten = Arc::new(AtomicI64::new(i64::MIN));
-        Self { worker: Worker::new(clock), clock: clock.clone(), beaten, alone: !store.is_shared() }
+        Self { alone: !store.is_shared(), ..Self::alone(clock) }
     }
 
     /// Of a process that never beats and may always send: the only one, or one that is driven by hand.
     #[must_use]
     pub fn alone(clock: &Clock) -> Self {
-        let beaten = Arc::new(AtomicI64::new(i64::MIN));
-        Self { worker: Worker::new(clock), clock: clock.clone(), beaten, alone: true }
+        let worker = Arc::new(AtomicI64::new(Worker::new(clock).0));
+        Self { clock: clock.clone(), worker, beaten: Arc::new(AtomicI64::new(i64::MIN)), alone: true }
     }
 
-    /// Its name, as holder of leases.
+    /// Under which number it is on the list now.
     #[must_use]
-    pub fn name(&self) -> String {
-        self.worker.name()
+    pub fn worker(&self) -> Worker {
+        Worker(self.worker.load(Ordering::SeqCst))
     }
 
     /// A token for a claim.
     #[must_use]
     pub fn token(&self) -> i64 {
-        self.worker.token(&self.clock)
+        self.worker().token(&self.clock)
     }
 
-    /// Whether this process may send what it claimed: nobody can have taken it for gone yet.
+    /// Whether nobody can have taken this process for gone yet: else it claims and sends nothing.
     #[must_use]
-    pub fn may_send(&self) -> bool {
-        self.alone || self.clock.now().since(Timestamp(self.beaten.load(Ordering::Relaxed))) < STALE
+    pub fn is_there(&self) -> bool {
+        self.alone || self.clock.now().since(Timestamp(self.beaten.load(Ordering::SeqCst))) < STALE
+    }
+
+    /// Whether what was claimed under this token may be sent.
+    #[must_use]
+    pub fn may_send(&self, token: i64) -> bool {
+        self.is_there() && Worker::of(token) == self.worker()
     }
 
     /// Shows for the first time that this process is there.
@@ -73,7 +80,9 @@ impl Presence {
     /// When the database fails.
     pub async fn begin(&self, store: &Store) -> Result<()> {
         if !self.alone {
-            self.beat(store).await?;
+            let now = self.clock.now();
+            store.arrive(self.worker(), now).await?;
+            self.beaten.store(now.0, Ordering::SeqCst);
         }
         Ok(())
     }
@@ -97,24 +106,23 @@ impl Presence {
     /// Takes this process off the list, at the end of an orderly stop.
     pub async fn leave(&self, store: &Store) {
         if !self.alone
-            && let Err(e) = store.leave(self.worker).await
+            && let Err(e) = store.leave(self.worker()).await
         {
             tracing::warn!("the other replicas will notice by themselves that this one is gone: {e}");
         }
     }
 
-    async fn beat(&self, store: &Store) -> Result<bool> {
-        let now = self.clock.now();
-        let there = store.beat(self.worker, now).await?;
-        self.beaten.store(now.0, Ordering::Relaxed);
-        Ok(there)
-    }
-
     async fn turn(&self, store: &Store, seen: &mut Seen) -> Result<()> {
-        if !self.beat(store).await? {
-            tracing::warn!("another replica took this one for gone, and took its work over; it goes on with new work");
+        let now = self.clock.now();
+        if !store.beat(self.worker(), now).await? {
+            let again = Worker::new(&self.clock);
+            store.arrive(again, now).await?;
+            // Before the beat counts: what was claimed under the old number must not be sent.
+            self.worker.store(again.0, Ordering::SeqCst);
+            tracing::warn!("this replica stood still, another took its work over; it goes on with new work");
         }
-        let others = store.workers().await?.into_iter().filter(|(worker, _)| *worker != self.worker).collect();
+        self.beaten.store(now.0, Ordering::SeqCst);
+        let others = store.workers().await?.into_iter().filter(|(worker, _)| *worker != self.worker()).collect();
         for (worker, beat) in seen.still(others) {
             let now = self.clock.now();
             // Twice the lease: the other's clock may be ahead of ours.
@@ -164,21 +172,22 @@ mod tests {
     fn the_tokens_of_a_worker_are_its_own_and_positive() {
         let clock = Clock::system();
         let presence = Presence::alone(&clock);
-        let number: i64 = presence.name().trim_start_matches("worker:").parse().expect("a number");
         for _ in 0..100 {
             let token = presence.token();
-            assert!(token >= 0 && token >> 32 == number);
+            assert!(token >= 0 && Worker::of(token) == presence.worker() && presence.may_send(token));
         }
+        assert!(!presence.may_send(Worker::new(&clock).token(&clock)), "another's");
     }
 
     #[test]
     fn a_replica_that_could_not_beat_for_long_sends_nothing() {
         let clock = Clock::manual(Timestamp(1_000_000));
-        let beaten = Arc::new(AtomicI64::new(1_000_000));
-        let presence = Presence { worker: Worker::new(&clock), clock: clock.clone(), beaten, alone: false };
-        assert!(presence.may_send());
+        let presence = Presence { alone: false, ..Presence::alone(&clock) };
+        presence.beaten.store(1_000_000, Ordering::SeqCst);
+        let token = presence.token();
+        assert!(presence.may_send(token));
         clock.advance(STALE);
-        assert!(!presence.may_send());
+        assert!(!presence.may_send(token));
         assert!(STALE < BEAT * (LOOKS - 1), "it must fall silent before the others may take its work");
     }
 }
