@@ -1,5 +1,6 @@
 //! Real parts that the tests talk to: servers on loopback, temporary folders, parsers that are not loa's own.
 
+pub mod browser;
 pub mod client;
 pub mod databases;
 pub mod house;

@@ -44,7 +44,6 @@ pub struct House {
     pub publisher: Arc<Publisher>,
     pub ingest: Arc<Ingest>,
     pub subscribe: Subscribe,
-    pub web: Web,
     pub secret: Secret,
     pub mails: PathBuf,
     pub articles: PathBuf,
@@ -131,7 +130,7 @@ impl House {
         let composer = Some(Composer::new(store.clone(), site, templates, sender, keys));
         let (stop, _) = watch::channel(false);
         Self {
-            at, store, clock, publisher, ingest, subscribe, web, secret, mails, articles, composer, wakes, metrics, stop,
+            at, store, clock, publisher, ingest, subscribe, secret, mails, articles, composer, wakes, metrics, stop,
             server: handle, _dir: dir,
         }
     }
