@@ -9,14 +9,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Parser, Subcommand};
-use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::feeds::feed_files;
 use crate::config::{Config, environment};
 use crate::demo;
+use crate::domain::delivery::Outcome;
 use crate::domain::subscriber::{EmailAddress, Frequency};
-use crate::service::{DemoParts, Service, log_format};
+use crate::service::{self, DemoParts, Service, log_format, stop_signal};
 use crate::store::engine::Store;
 use crate::telemetry;
 use crate::work::access;
@@ -78,6 +78,11 @@ enum Command {
         address: String,
         /// The article: its id in the source, its entry id (tag:…) or loa's number.
         article: String,
+    },
+    /// Sends one sample mail, to see what the relay and the mailbox make of it. Counts nowhere.
+    SendTest {
+        /// Mail address.
+        address: String,
     },
     /// Bearer tokens of the API and the console.
     #[command(subcommand)]
@@ -167,6 +172,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 println!("{line}");
             }
         }
+        Command::SendTest { address } => return send_test(file, &clock, &address).await,
         Command::Token(command) => token(file, clock, command).await?,
         Command::Subscribers(SubscribersCommand::Import { file: csv, dry_run }) => {
             let (store, _) = open_store(file).await?;
@@ -214,28 +220,6 @@ async fn serve(file: Option<&Path>, clock: Clock) -> anyhow::Result<()> {
     }
     let service = Service::build(config, feeds, clock).await?;
     service.run(DemoParts::default(), stop_signal()).await
-}
-
-/// Turns true at Ctrl-C or SIGTERM.
-#[must_use]
-pub fn stop_signal() -> watch::Receiver<bool> {
-    let (stop, stopped) = watch::channel(false);
-    tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(_) => {
-                let _ = tokio::signal::ctrl_c().await;
-            }
-        }
-        let _ = stop.send(true);
-    });
-    stopped
 }
 
 async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release: bool) -> anyhow::Result<()> {
@@ -286,6 +270,24 @@ async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release
     }
     service.store.close().await;
     if failed > 0 { Err(anyhow!("{failed} sources could not be read")) } else { Ok(()) }
+}
+
+async fn send_test(file: Option<&Path>, clock: &Clock, address: &str) -> anyhow::Result<ExitCode> {
+    let config = load(file)?;
+    telemetry::init(log_format(&config), "warn")?;
+    let to = EmailAddress::parse(address).map_err(|e| anyhow!("the address: {e}"))?;
+    let outcome = service::send_test(&config, clock, &to).await?;
+    Ok(match outcome {
+        Outcome::Sent(reply) => {
+            println!("accepted: {reply}");
+            println!("That is the next server's word; look into the mailbox, and at the headers that it shows.");
+            ExitCode::SUCCESS
+        }
+        Outcome::Retry { cause, detail, .. } | Outcome::Dead { cause, detail } => {
+            println!("not sent ({}): {detail}", cause.as_str());
+            ExitCode::FAILURE
+        }
+    })
 }
 
 async fn token(file: Option<&Path>, clock: Clock, command: TokenCommand) -> anyhow::Result<()> {

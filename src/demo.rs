@@ -11,13 +11,12 @@ use anyhow::Context;
 use include_dir::{Dir, include_dir};
 use tokio::sync::watch;
 
-use crate::cli::stop_signal;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::feeds::feed_files;
 use crate::domain::subscriber::{EmailAddress, Frequency, Locale};
 use crate::notify::webhook::secret::Secret;
-use crate::service::{DemoParts, Service, log_format};
+use crate::service::{DemoParts, Service, log_format, stop_signal};
 use crate::store::endpoint::NewEndpoint;
 use crate::store::subscriber::{Request, Wish};
 use crate::telemetry;
@@ -69,7 +68,11 @@ pub async fn run(dir: &Path, fresh: bool, port: u16, every: Duration, clock: Clo
 
     let stop = stop_signal();
     let publishing = tokio::spawn(publish_now_and_then(dir.clone(), every, clock, stop.clone()));
-    let parts = DemoParts { mailbox: Some(dir.join("mail")), hook: Some(Arc::new(DemoHook::new(secret))) };
+    let parts = DemoParts {
+        mailbox: Some(dir.join("mail")),
+        articles: Some(dir.join("articles")),
+        hook: Some(Arc::new(DemoHook::new(secret))),
+    };
     let result = service.run(parts, stop).await;
     let _ = publishing.await;
     println!("The demo has ended. `loa demo` goes on from here; `loa demo --fresh` begins anew.");
@@ -108,6 +111,7 @@ name = "{SOURCE}"
 kind = "folder"
 poll = "*/5 * * * * *"
 path = "articles"
+site_url = "http://127.0.0.1:{port}/demo/articles/"
 
 [email]
 transport = "folder"

@@ -52,7 +52,7 @@ fn the_shipped_file_alone_is_a_whole_configuration() {
     assert_eq!(config.digest.daily.to_string(), "07:00:00");
     assert_eq!(config.digest.weekly.0, Weekday::Monday);
     assert_eq!(config.webhook.timeout, Duration::from_secs(15));
-    assert!(config.hub.enabled);
+    assert!(!config.hub.enabled);
     assert_eq!((config.ingest.max_new, config.ingest.max_age), (50, Duration::from_hours(168)));
     assert_eq!(config.retention.deliveries, Duration::from_hours(90 * 24));
     assert_eq!(config.retention.addresses, Duration::from_hours(28 * 24));
@@ -229,6 +229,7 @@ fn a_value_of_the_wrong_type_is_told() {
     one("[site]\ntitle = 5\n", &[], "loa.toml:2:9: [site] title: must be a text in quotes", "not a whole number");
     one("[site]\ntitle = \" \"\n", &[], "loa.toml:2:9: [site] title: \" \" says nothing", "write something");
     one("[hub]\nallow = \"10.0.0.0/8\"\n", &[], "loa.toml:2:9: [hub] allow: must be a list", "[\"…\"");
+    one("[hub]\nenabled = true\n", &[], "loa.toml:1:2: [hub] enabled: true is not possible yet", "leave it false");
     one("hub = 3\n", &[], "loa.toml:1:1: hub: must be a section", "write [hub] on a line of its own");
     one("[source]\nname = \"a\"\n", &[], "loa.toml:1:2: [source]: is one table", "[[source]]");
     one(

@@ -161,6 +161,9 @@ impl Selection {
     }
 
     /// The same text for all selections with one canonical form: SHA-256 of its JSON, in hex (64 characters).
+    ///
+    /// # Panics
+    /// Never: lists of text always have a JSON.
     #[must_use]
     pub fn key(&self) -> String {
         use std::fmt::Write;

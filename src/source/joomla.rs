@@ -99,6 +99,8 @@ pub struct Joomla {
     zone: TimeZone,
     /// Found at the first visit; forgotten at each error and each [`Source::describe`].
     layout: Mutex<Option<Arc<Layout>>>,
+    /// Optional tables that could be read once: to lose one later is an error, not a portal without it.
+    once: Mutex<BTreeSet<Optional>>,
 }
 
 /// Who may see what, at the moment of one visit.
@@ -138,6 +140,7 @@ impl Joomla {
             guest_levels: settings.guest_levels,
             zone: time_zone(name, &settings.timezone)?,
             layout: Mutex::default(),
+            once: Mutex::default(),
         })
     }
 
@@ -151,6 +154,21 @@ impl Joomla {
             return Ok(known);
         }
         let found = Arc::new(Layout::find(&self.door, visit, self.prefix.as_deref()).await?);
+        let lost = {
+            let mut once = self.once.lock().unwrap_or_else(PoisonError::into_inner);
+            let lost: Vec<_> = once.difference(&found.optional).map(|what| what.words()).collect();
+            if lost.is_empty() {
+                once.extend(&found.optional);
+            }
+            lost.join(", ")
+        };
+        if !lost.is_empty() {
+            // Going on without would take these from every article at once, and tell every endpoint so.
+            return Err(SourceError::Refused(format!(
+                "{}: can no longer read {lost}; grant SELECT on it again, or restart loa to go on without",
+                self.door.place()
+            )));
+        }
         self.remember(Some(Arc::clone(&found)));
         Ok(found)
     }
@@ -240,7 +258,8 @@ impl Joomla {
 
     async fn sweep(&self, visit: &mut Visit<'_>, now: Timestamp) -> Result<Scan, SourceError> {
         let rules = self.rules(visit).await?;
-        let mut scan = Scan { complete: true, categories: rules.tree.categories(), ..Scan::default() };
+        let mut scan =
+            Scan { complete: true, categories: rules.tree.categories(), categories_hide: true, ..Scan::default() };
         if scan.categories.is_empty() {
             return Ok(scan);
         }
@@ -312,6 +331,7 @@ impl Joomla {
         RawArticle {
             external_id: id.to_string(),
             url: self.link.fill(parts),
+            base: Some(self.base.clone()),
             title: row.text(full::TITLE).to_owned(),
             // Without a second half, the editor marked no lede: the first is the whole body.
             summary_html: if rest.trim().is_empty() { String::new() } else { body::expand(intro) },

@@ -11,6 +11,7 @@ mod entity;
 mod link;
 mod plugin;
 mod scan;
+mod vocabulary;
 mod write;
 
 use std::collections::{HashMap, HashSet};
@@ -152,7 +153,7 @@ static ALLOWED: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let cell = || HashSet::from(["colspan", "rowspan"]);
     let mut builder = Builder::default();
     builder
-        .tags(write::ALLOWED.iter().copied().collect())
+        .tags(vocabulary::ALLOWED.iter().copied().collect())
         .tag_attributes(HashMap::from([
             ("a", HashSet::from(["href"])),
             ("img", HashSet::from(["src", "alt", "width", "height"])),

@@ -82,7 +82,12 @@ pub async fn dashboard(req: HttpRequest, shared: Data<Shared>) -> Result<HttpRes
 }
 
 /// `POST /admin/sources/{name}/poll`
-pub async fn poll(req: HttpRequest, shared: Data<Shared>, name: Path<String>, form: Form) -> Result<HttpResponse, Fault> {
+pub async fn poll(
+    req: HttpRequest,
+    shared: Data<Shared>,
+    name: Path<String>,
+    form: Form,
+) -> Result<HttpResponse, Fault> {
     session(&req, &shared, &form).await?;
     let note = match shared.ingest.poll(&name).await {
         Ok(report) if report.busy => "?note=poll_busy".to_owned(),

@@ -47,11 +47,15 @@ fn bearer(header: &str) -> Option<&str> {
 
 /// A JSON body of a known shape; asked for only after [`Caller`].
 pub fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    serde_json::from_slice(bytes).map_err(|e| Fault::BadRequest(format!("the body is not the JSON that is expected: {e}")))
+    serde_json::from_slice(bytes)
+        .map_err(|e| Fault::BadRequest(format!("the body is not the JSON that is expected: {e}")))
 }
 
 fn ok(value: &Value) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).content_type("application/json").body(value.to_string())
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(value.to_string())
 }
 
 /// `GET /api/v1/feeds`

@@ -22,9 +22,7 @@ pub fn has_it(none_match: &[&str], modified_since: Option<&str>, etag: &str, cha
 /// The tag without weakness, quotes and what proxies added: all that a weak comparison looks at.
 fn opaque(tag: &str) -> &str {
     let tag = tag.strip_prefix("W/").or_else(|| tag.strip_prefix("w/")).unwrap_or(tag);
-    let bare = |tag: &'_ str| -> Option<usize> {
-        LEFTOVERS.iter().find_map(|end| tag.strip_suffix(end)).map(str::len)
-    };
+    let bare = |tag: &'_ str| -> Option<usize> { LEFTOVERS.iter().find_map(|end| tag.strip_suffix(end)).map(str::len) };
     let tag = bare(tag).map_or(tag, |length| &tag[..length]);
     let tag = tag.trim_matches('"');
     bare(tag).map_or(tag, |length| &tag[..length])

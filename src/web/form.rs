@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn both_encodings_bring_the_same_fields() {
-        let one = Form::read("application/x-www-form-urlencoded", b"List-Unsubscribe=One-Click&f=%C4%91&f=b").expect("a form");
+        let one = Form::read("application/x-www-form-urlencoded", b"List-Unsubscribe=One-Click&f=%C4%91&f=b")
+            .expect("a form");
         let body = "--x y\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x y\r\n\
                     content-disposition: form-data; name=f\r\nContent-Type: text/plain\r\n\r\nđ\r\n--x y\r\n\
                     Content-Disposition: form-data; name=\"f\"\r\n\r\nb\r\n--x y--\r\n";

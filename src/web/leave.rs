@@ -23,7 +23,12 @@ pub async fn show(req: HttpRequest, shared: Data<Shared>, token: Path<String>) -
 }
 
 /// `POST /u/{token}`
-pub async fn act(req: HttpRequest, shared: Data<Shared>, token: Path<String>, form: Form) -> Result<HttpResponse, Fault> {
+pub async fn act(
+    req: HttpRequest,
+    shared: Data<Shared>,
+    token: Path<String>,
+    form: Form,
+) -> Result<HttpResponse, Fault> {
     // RFC 8058 §3.1: the body holds exactly this pair. Whatever else posts here did not mean to unsubscribe.
     if form.get("List-Unsubscribe") != "One-Click" {
         return Err(Fault::BadRequest("post List-Unsubscribe=One-Click to unsubscribe (RFC 8058)".into()));

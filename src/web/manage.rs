@@ -34,7 +34,12 @@ pub async fn show(req: HttpRequest, shared: Data<Shared>, token: Path<String>) -
 }
 
 /// `POST /manage/{token}`
-pub async fn act(req: HttpRequest, shared: Data<Shared>, token: Path<String>, form: Form) -> Result<HttpResponse, Fault> {
+pub async fn act(
+    req: HttpRequest,
+    shared: Data<Shared>,
+    token: Path<String>,
+    form: Form,
+) -> Result<HttpResponse, Fault> {
     let done = if form.get("action") == "leave" {
         shared.subscribe.leave_all(&token).await?;
         "left"

@@ -33,7 +33,14 @@ pub struct Asked {
 
 impl Asked {
     fn new(feeds: Vec<String>) -> Self {
-        Self { email: String::new(), feeds, frequency: Frequency::Daily, consent: false, faults: Vec::new(), reason: None }
+        Self {
+            email: String::new(),
+            feeds,
+            frequency: Frequency::Daily,
+            consent: false,
+            faults: Vec::new(),
+            reason: None,
+        }
     }
 
     /// The form of one feed's page.

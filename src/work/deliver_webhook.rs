@@ -161,11 +161,14 @@ impl Webhooks {
         settler: &Settler,
     ) -> Result<()> {
         let change = claimed.change_id.unwrap_or_default();
-        if !events.contains_key(&change) {
+        let event = if let Some(event) = events.get(&change) {
+            event.clone()
+        } else {
             let event = self.event(claimed).await?;
-            events.insert(change, event);
-        }
-        let Some(event) = events[&change].clone() else {
+            events.insert(change, event.clone());
+            event
+        };
+        let Some(event) = event else {
             settler.cancel(claimed.id, lease, "withdrawn").await;
             return Ok(());
         };

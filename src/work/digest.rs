@@ -104,17 +104,16 @@ impl Digests {
             let mut wanted: Vec<(i64, i64)> = person.iter().map(|m| (m.feed_id, m.told_until)).collect();
             wanted.sort_by_key(|(feed, _)| feeds.place(*feed));
             let key = wanted.iter().map(|(f, t)| format!("{f}:{t}")).collect::<Vec<_>>().join(",");
-            let set = match by_key.get(&key) {
-                Some(set) => *set,
-                None => {
-                    let content = self.sections(run, &wanted, cache).await?;
-                    let set = (!content.is_empty()).then(|| {
-                        step.sets.push((key.clone(), content));
-                        step.sets.len() - 1
-                    });
-                    by_key.insert(key, set);
-                    set
-                }
+            let set = if let Some(set) = by_key.get(&key) {
+                *set
+            } else {
+                let content = self.sections(run, &wanted, cache).await?;
+                let set = (!content.is_empty()).then(|| {
+                    step.sets.push((key.clone(), content));
+                    step.sets.len() - 1
+                });
+                by_key.insert(key, set);
+                set
             };
             if let Some(set) = set {
                 step.deliveries.push((id, set));
@@ -136,13 +135,12 @@ impl Digests {
         let mut told = std::collections::HashSet::new();
         let mut sections = Vec::new();
         for &(feed_id, told_until) in wanted {
-            let entered = match cache.get(&(feed_id, told_until)) {
-                Some(entered) => entered.clone(),
-                None => {
-                    let entered = self.store.entered(feed_id, told_until, run.upto).await?;
-                    cache.insert((feed_id, told_until), entered.clone());
-                    entered
-                }
+            let entered = if let Some(entered) = cache.get(&(feed_id, told_until)) {
+                entered.clone()
+            } else {
+                let entered = self.store.entered(feed_id, told_until, run.upto).await?;
+                cache.insert((feed_id, told_until), entered.clone());
+                entered
             };
             let articles: Vec<i64> = entered.into_iter().filter(|a| told.insert(*a)).collect();
             if !articles.is_empty() {
@@ -159,7 +157,7 @@ struct FeedOrder(HashMap<i64, usize>);
 impl FeedOrder {
     async fn load(store: &Store) -> Result<Self> {
         let mut feeds = store.feeds().await?;
-        feeds.sort_by_key(|f| (f.spec.select == crate::domain::selection::Selection::default(), f.id));
+        feeds.sort_by_key(|f| (f.spec.select.is_everything(), f.id));
         Ok(Self(feeds.iter().enumerate().map(|(place, f)| (f.id, place)).collect()))
     }
 

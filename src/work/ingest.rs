@@ -11,7 +11,7 @@ use crate::domain::feed::{Feed, FeedOrigin, FeedSpec};
 use crate::domain::selection::{Matcher, Selection};
 use crate::domain::site::Site;
 use crate::feed::address;
-use crate::source::{AnySource, Scan, Source, SourceError};
+use crate::source::{AnySource, Light, Scan, Source, SourceError};
 use crate::store::article::{Applied, Known, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
 use crate::store::feed::Membership;
@@ -88,6 +88,21 @@ struct Compared {
     missing_polls: i64,
 }
 
+/// What a fetched article is judged by.
+struct Scene<'a> {
+    known: &'a HashMap<String, Known>,
+    lights: HashMap<&'a str, &'a str>,
+    matchers: Vec<(i64, Matcher)>,
+    categories: HashMap<String, Category>,
+    /// Categories whose coming shows articles that are not new.
+    opened: HashSet<&'a str>,
+    /// Known articles that people were told of before they went.
+    announced: HashSet<i64>,
+    last_poll: Timestamp,
+    baseline: bool,
+    now: Timestamp,
+}
+
 impl Ingest {
     /// An ingest over these sources. `holder` names this process in leases.
     #[must_use]
@@ -157,10 +172,11 @@ impl Ingest {
         let now = self.clock.now();
         let scan = source.scan(now).await?;
         let state = self.store.source_state(name).await?;
-        let recategorised = self.take_categories(name, &scan).await?;
+        let before = self.store.categories(name).await?;
+        let moved = self.moved_categories(name, &before, &scan).await?;
         let known: HashMap<String, Known> =
             self.store.known_articles(name).await?.into_iter().map(|k| (k.external_id.clone(), k)).collect();
-        let compared = compare(&scan, &known, recategorised, state.missing_polls);
+        let compared = self.compare(name, &scan, &known, &before, state.missing_polls).await?;
         let baseline = state.baseline_at.is_none();
         let mut report = Report {
             kept: compared.kept,
@@ -172,26 +188,32 @@ impl Ingest {
             gone: compared.gone,
             missing_polls: compared.missing_polls,
             next_flip: scan.next_flip,
+            categories: moved,
             ..Poll::default()
         };
-        let matchers = if compared.fetch.is_empty() { Vec::new() } else { self.matchers().await? };
-        let categories: HashMap<String, Category> =
-            scan.categories.iter().map(|c| (c.external_id.clone(), c.clone())).collect();
-        let lights: HashMap<&str, &str> =
-            scan.articles.iter().map(|l| (l.external_id.as_str(), l.fingerprint.as_str())).collect();
+        let scene = Scene {
+            lights: scan.articles.iter().map(|l| (l.external_id.as_str(), l.fingerprint.as_str())).collect(),
+            matchers: if compared.fetch.is_empty() { Vec::new() } else { self.matchers().await? },
+            categories: scan.categories.iter().map(|c| (c.external_id.clone(), c.clone())).collect(),
+            opened: opened(&scan, &before),
+            announced: self.announced(&compared.fetch, &known).await?,
+            known: &known,
+            last_poll: state.polled_at.unwrap_or(now),
+            baseline,
+            now,
+        };
         let ids: Vec<String> = compared.fetch.into_iter().collect();
         for chunk in ids.chunks(CHUNK) {
             let wanted: BTreeSet<String> = chunk.iter().cloned().collect();
             let fetched = source.fetch(&wanted, now).await?;
             report.faults.extend(fetched.faults.into_iter().map(|f| f.message));
             for raw in &fetched.articles {
-                match normalise(name, raw, &categories, &self.site) {
-                    Ok(article) => {
-                        let light = lights.get(raw.external_id.as_str()).copied().unwrap_or_default();
-                        self.judge(raw, article, light, &known, &matchers, baseline, now, &mut poll);
-                    }
+                match normalise(name, raw, &scene.categories, &self.site) {
+                    Ok(article) => self.judge(raw, article, &scene, &mut poll),
                     Err(unfit) => {
-                        report.faults.push(format!("{name}: article {}: {unfit}; it is left out", raw.external_id))
+                        // What was there before is no longer what the portal shows.
+                        poll.gone.extend(known.get(&raw.external_id).filter(|k| k.visible).map(|k| k.id));
+                        report.faults.push(format!("{name}: article {}: {unfit}; it is left out", raw.external_id));
                     }
                 }
             }
@@ -204,12 +226,9 @@ impl Ingest {
                 self.store.take_lease(&format!("poll:{name}"), &self.holder, self.clock.now(), LEASE).await?;
             }
         }
-        let new = poll.upserts.iter().filter(|u| u.change == Some(ChangeKind::Published)).count();
-        if new > self.settings.max_new {
-            report.held = true;
-            for upsert in poll.upserts.iter_mut().filter(|u| u.change == Some(ChangeKind::Published)) {
-                upsert.held = true;
-            }
+        report.held = poll.upserts.iter().filter(|u| u.held).count() > self.settings.max_new;
+        if !report.held {
+            poll.upserts.iter_mut().for_each(|upsert| upsert.held = false);
         }
         sort(&mut poll.upserts);
         poll.baseline_done = baseline && scan.complete;
@@ -229,20 +248,11 @@ impl Ingest {
     }
 
     /// What one fetched article means: new, back, changed, or only touched.
-    #[expect(clippy::too_many_arguments, reason = "one step of one loop; a struct for it would be read once")]
-    fn judge(
-        &self,
-        raw: &RawArticle,
-        article: Article,
-        light: &str,
-        known: &HashMap<String, Known>,
-        matchers: &[(i64, Matcher)],
-        baseline: bool,
-        now: Timestamp,
-        poll: &mut Poll,
-    ) {
+    fn judge(&self, raw: &RawArticle, article: Article, scene: &Scene<'_>, poll: &mut Poll) {
         let fingerprint = article.fingerprint();
-        let change = match known.get(&raw.external_id) {
+        let light = scene.lights.get(raw.external_id.as_str()).copied().unwrap_or_default();
+        let known = scene.known.get(&raw.external_id);
+        let change = match known {
             Some(known) if known.visible && known.fingerprint == fingerprint => {
                 if known.light != light {
                     poll.touched.push((known.id, light.to_owned()));
@@ -252,8 +262,17 @@ impl Ingest {
             Some(known) if known.visible => ChangeKind::Revised,
             _ => ChangeKind::Published,
         };
-        let fresh = article.published.plus(self.settings.max_age) >= now;
-        let matches = matchers.iter().filter_map(|(feed, matcher)| Some((*feed, matcher.matches(&article)?))).collect();
+        let came_with_category = raw.categories.first().is_some_and(|own| scene.opened.contains(own.as_str()));
+        // The backlog of a category that was opened is not news, nor is what comes back if nobody was told before.
+        let news = match known {
+            Some(known) if known.visible => true,
+            Some(known) => scene.announced.contains(&known.id) || article.published >= scene.last_poll,
+            None => !came_with_category || article.published >= scene.last_poll,
+        };
+        let fresh = article.published.plus(self.settings.max_age) >= scene.now;
+        let renew = known.is_none_or(|k| !k.visible || !Article::is_minor(&k.fingerprint, &fingerprint));
+        let matches =
+            scene.matchers.iter().filter_map(|(feed, matcher)| Some((*feed, matcher.matches(&article)?))).collect();
         poll.upserts.push(Upsert {
             light: light.to_owned(),
             fingerprint,
@@ -262,31 +281,111 @@ impl Ingest {
                 &format!("{}/article/{}", article.source, article.external_id),
             ),
             // News goes on top of its feeds even if it is dated back a little; an old article goes to its place.
-            first_seen: if baseline || !fresh { article.published.min(now) } else { now },
-            change: (!baseline).then_some(change),
-            people: fresh,
-            held: false,
+            first_seen: if scene.baseline || !fresh { article.published.min(scene.now) } else { scene.now },
+            change: (!scene.baseline).then_some(change),
+            renew,
+            people: !scene.baseline && fresh && news,
+            // Counts towards a flood; let go again if there is none.
+            held: !scene.baseline && change == ChangeKind::Published && !came_with_category,
             matches,
             article,
         });
     }
 
-    /// Keeps the categories of a complete scan and their feeds. Answers whether any moved: then articles are read again,
-    /// since they carry the titles of their categories.
-    async fn take_categories(&self, name: &str, scan: &Scan) -> Result<bool, IngestError> {
-        if !scan.complete {
-            return Ok(false);
-        }
-        let mut before = self.store.categories(name).await?;
+    /// The categories to be kept with a complete scan, if any moved since the last; their feeds are declared, so that
+    /// articles can be matched to them.
+    async fn moved_categories(
+        &self,
+        name: &str,
+        before: &[Category],
+        scan: &Scan,
+    ) -> Result<Option<Vec<Category>>, IngestError> {
         let mut after = scan.categories.clone();
-        before.sort_by(|a, b| a.external_id.cmp(&b.external_id));
         after.sort_by(|a, b| a.external_id.cmp(&b.external_id));
-        if before == after {
-            return Ok(false);
+        if !scan.complete || before == after {
+            return Ok(None);
         }
-        self.store.save_categories(name, &after).await?;
-        self.declare_category_feeds().await?;
-        Ok(!before.is_empty())
+        self.declare_feeds_of_categories(Some((name, &after))).await?;
+        Ok(Some(after))
+    }
+
+    /// Which articles among `fetch` were public before, and people were told.
+    async fn announced(
+        &self,
+        fetch: &BTreeSet<String>,
+        known: &HashMap<String, Known>,
+    ) -> Result<HashSet<i64>, IngestError> {
+        let back: Vec<i64> = fetch.iter().filter_map(|id| known.get(id)).filter(|k| !k.visible).map(|k| k.id).collect();
+        Ok(if back.is_empty() { HashSet::new() } else { self.store.announced(&back).await? })
+    }
+
+    /// Compares a scan with what is known.
+    async fn compare(
+        &self,
+        name: &str,
+        scan: &Scan,
+        known: &HashMap<String, Known>,
+        before: &[Category],
+        missing_polls: i64,
+    ) -> Result<Compared, IngestError> {
+        let differs =
+            |light: &&Light| known.get(&light.external_id).is_none_or(|k| !k.visible || k.light != light.fingerprint);
+        let fetch = scan.articles.iter().filter(differs).map(|light| light.external_id.clone()).collect();
+        let mut compared = Compared { fetch, gone: Vec::new(), kept: 0, missing_polls: 0 };
+        if !scan.complete {
+            compared.missing_polls = missing_polls;
+            return Ok(compared);
+        }
+        let seen: HashSet<&str> = scan
+            .articles
+            .iter()
+            .map(|l| l.external_id.as_str())
+            // What could not be read is unknown, not gone.
+            .chain(scan.faults.iter().map(|f| f.external_id.as_str()))
+            .collect();
+        let visible = known.values().filter(|k| k.visible).count();
+        compared.gone =
+            known.values().filter(|k| k.visible && !seen.contains(k.external_id.as_str())).map(|k| k.id).collect();
+        compared.gone.sort_unstable();
+        let many = |gone: usize| gone > 20.max(visible / 5) && missing_polls < MISSING_POLLS;
+        if many(compared.gone.len()) {
+            let hidden = self.gone_with_category(name, scan, before).await?;
+            let (explained, odd): (Vec<i64>, Vec<i64>) = compared.gone.iter().partition(|id| hidden.contains(*id));
+            if many(odd.len()) {
+                compared.gone = explained;
+                compared.kept = odd.len();
+                compared.missing_polls = missing_polls + 1;
+            }
+        }
+        Ok(compared)
+    }
+
+    /// Articles whose category is no longer shown, while others are: somebody hid it, and they went with it. Reads every
+    /// article, which only a suspicion is worth.
+    async fn gone_with_category(
+        &self,
+        name: &str,
+        scan: &Scan,
+        before: &[Category],
+    ) -> Result<HashSet<i64>, IngestError> {
+        let mut gone = HashSet::new();
+        let shown: HashSet<&str> = scan.categories.iter().map(|c| c.external_id.as_str()).collect();
+        let (left, hidden): (Vec<&Category>, Vec<&Category>) =
+            before.iter().partition(|c| shown.contains(c.external_id.as_str()));
+        if !scan.categories_hide || left.is_empty() || hidden.is_empty() {
+            return Ok(gone);
+        }
+        let hidden: HashSet<&str> = hidden.iter().map(|c| c.slug.as_str()).collect();
+        let mut after = 0;
+        loop {
+            let page = self.store.articles_after(after, 500).await?;
+            let Some(last) = page.last() else { return Ok(gone) };
+            after = last.id;
+            let own = |article: &Article| {
+                article.source == name && article.categories.first().is_some_and(|c| hidden.contains(c.slug.as_str()))
+            };
+            gone.extend(page.iter().filter(|stored| own(&stored.article)).map(|stored| stored.id));
+        }
     }
 
     /// Makes the feeds of categories equal to the categories that are known now.
@@ -294,10 +393,19 @@ impl Ingest {
     /// # Errors
     /// When the database fails.
     pub async fn declare_category_feeds(&self) -> Result<(), IngestError> {
+        self.declare_feeds_of_categories(None).await
+    }
+
+    /// Of the categories in the store, or of newer ones of one source.
+    async fn declare_feeds_of_categories(&self, newer: Option<(&str, &[Category])>) -> Result<(), IngestError> {
         let mut specs: BTreeMap<String, FeedSpec> = BTreeMap::new();
         if self.settings.each_category {
             for name in self.sources.keys() {
-                for category in self.store.categories(name).await? {
+                let categories = match newer {
+                    Some((source, categories)) if source == name => categories.to_vec(),
+                    _ => self.store.categories(name).await?,
+                };
+                for category in categories {
                     specs.entry(category.slug.clone()).or_insert_with(|| category_feed(&category));
                 }
             }
@@ -349,39 +457,13 @@ impl Ingest {
     }
 }
 
-/// Compares a scan with what is known.
-fn compare(scan: &Scan, known: &HashMap<String, Known>, recategorised: bool, missing_polls: i64) -> Compared {
-    let fetch = scan
-        .articles
-        .iter()
-        .filter(|light| {
-            known.get(&light.external_id).is_none_or(|k| !k.visible || k.light != light.fingerprint || recategorised)
-        })
-        .map(|light| light.external_id.clone())
-        .collect();
-    let mut compared = Compared { fetch, gone: Vec::new(), kept: 0, missing_polls: 0 };
-    if !scan.complete {
-        compared.missing_polls = missing_polls;
-        return compared;
+/// Categories that this scan shows and the last did not, where that is what shows their articles.
+fn opened<'a>(scan: &'a Scan, before: &[Category]) -> HashSet<&'a str> {
+    if !scan.categories_hide {
+        return HashSet::new();
     }
-    let seen: HashSet<&str> = scan
-        .articles
-        .iter()
-        .map(|l| l.external_id.as_str())
-        // What could not be read is unknown, not gone.
-        .chain(scan.faults.iter().map(|f| f.external_id.as_str()))
-        .collect();
-    let visible = known.values().filter(|k| k.visible).count();
-    let mut gone: Vec<i64> =
-        known.values().filter(|k| k.visible && !seen.contains(k.external_id.as_str())).map(|k| k.id).collect();
-    gone.sort_unstable();
-    if gone.len() > 20.max(visible / 5) && missing_polls < MISSING_POLLS {
-        compared.kept = gone.len();
-        compared.missing_polls = missing_polls + 1;
-    } else {
-        compared.gone = gone;
-    }
-    compared
+    let before: HashSet<&str> = before.iter().map(|c| c.external_id.as_str()).collect();
+    scan.categories.iter().map(|c| c.external_id.as_str()).filter(|id| !before.contains(id)).collect()
 }
 
 fn category_feed(category: &Category) -> FeedSpec {

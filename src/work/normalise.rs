@@ -27,19 +27,20 @@ pub enum Unfit {
 ///
 /// # Errors
 /// [`Unfit`] says what is missing; the article is then left out and named to the operator.
-pub fn normalise(
+pub fn normalise<S: std::hash::BuildHasher>(
     source: &str,
     raw: &RawArticle,
-    categories: &HashMap<String, Category>,
+    categories: &HashMap<String, Category, S>,
     site: &Site,
 ) -> Result<Article, Unfit> {
-    // Links in a portal's text are relative to the site root, not to the article (feeds.md d6); the article's own
-    // absolute address tells which site that is.
-    let url = site.base_url.join(&raw.url).map_err(|_| Unfit::Address(raw.url.clone()))?;
+    let base = raw.base.as_ref().unwrap_or(&site.base_url);
+    let url = base.join(&raw.url).map_err(|_| Unfit::Address(raw.url.clone()))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(Unfit::Address(raw.url.clone()));
     }
-    let root = url.join("/").unwrap_or_else(|_| url.clone());
+    // Links in a portal's text are relative to the portal's root, not to the article (feeds.md d6). Where the source does
+    // not say which that is, the article's own address tells the host.
+    let root = raw.base.clone().or_else(|| url.join("/").ok()).unwrap_or_else(|| url.clone());
     let content_html = html::clean(&raw.content_html, &root);
     let lede = html::plain(&raw.summary_html);
     let lede = if lede.trim().is_empty() { html::plain(&raw.content_html) } else { lede };
@@ -107,7 +108,7 @@ fn published(raw: Timestamp) -> Timestamp {
 }
 
 /// A category with the slugs of its ancestors. A circle in the tree ends the walk.
-fn category_ref(id: &str, categories: &HashMap<String, Category>) -> Option<CategoryRef> {
+fn category_ref<S: std::hash::BuildHasher>(id: &str, categories: &HashMap<String, Category, S>) -> Option<CategoryRef> {
     let own = categories.get(id)?;
     let mut ancestors = Vec::new();
     let mut next = own.parent.as_deref();

@@ -140,7 +140,7 @@ impl Publisher {
                     feeds.insert(slug, Arc::new(published));
                 }
                 Ok(Err(e)) => {
-                    tracing::error!(feed = slug, "this version is not published, the last good one stays: {e}")
+                    tracing::error!(feed = slug, "this version is not published, the last good one stays: {e}");
                 }
                 Err(e) => tracing::error!(feed = slug, "rendering failed, the last good version stays: {e}"),
             }

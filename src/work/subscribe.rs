@@ -92,9 +92,10 @@ impl Subscribe {
             return Err(SubscribeError::NoFeed);
         }
         let request = Request { email: &email, wishes: &wishes, locale, text_version: TEXT_VERSION, method };
-        match self.store.request_opt_in(&request, self.clock.now()).await? {
-            Some(_) => self.wakes.mails.notify_one(),
-            None => tracing::info!(subscriber = %email, "a confirmation was asked for too often; none was sent"),
+        if self.store.request_opt_in(&request, self.clock.now()).await?.is_some() {
+            self.wakes.mails.notify_one();
+        } else {
+            tracing::info!(subscriber = %email, "a confirmation was asked for too often; none was sent");
         }
         Ok(())
     }

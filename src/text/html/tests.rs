@@ -179,12 +179,12 @@ fn an_honest_long_paragraph_is_not_broken() {
     assert!(!cleaned(&"một hai ba ".repeat(20_000)).contains("<br>"));
 }
 
-/// Hostile inputs: time is bounded (a debug build needs a few seconds for what a release build does
-/// in a tenth), the stack is not used up, and the length is capped.
+/// Hostile inputs: time is bounded (generously: this is a build without optimisation), the stack is not used up, and
+/// the length is capped.
 #[test]
 fn hostile_input_is_handled_in_bounded_time() {
-    let big = 500_000;
-    let many = (0..300_000).map(|n| format!("a{n}")).collect::<Vec<_>>().join(" ");
+    let big = 200_000;
+    let many = (0..100_000).map(|n| format!("a{n}")).collect::<Vec<_>>().join(" ");
     for (name, html) in [
         ("divs", "<div>".repeat(100_000)),
         ("lists", "<ul><li>".repeat(100_000)),

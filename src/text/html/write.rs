@@ -4,59 +4,13 @@
 use url::Url;
 
 use crate::text::html::scan::{Scanner, Tag, Token};
-use crate::text::html::{MAX_OUTPUT, link, plugin, visible};
-
-/// Every element that comes out.
-pub(super) const ALLOWED: [&str; 39] = [
-    "a",
-    "b",
-    "blockquote",
-    "br",
-    "caption",
-    "code",
-    "dd",
-    "dl",
-    "dt",
-    "em",
-    "figcaption",
-    "figure",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "hr",
-    "i",
-    "img",
-    "li",
-    "ol",
-    "p",
-    "pre",
-    "strong",
-    "sub",
-    "sup",
-    "table",
-    "tbody",
-    "td",
-    "tfoot",
-    "th",
-    "thead",
-    "tr",
-    "u",
-    "ul",
-    "s",
-    "del",
-];
+use crate::text::html::vocabulary::{FLOW, Kind, TABLE_PARTS, barrier, kind};
+use crate::text::html::{MAX_OUTPUT, link, plugin, visible, vocabulary};
 
 /// How deep elements nest at most; deeper ones give their content only.
 const DEPTH: usize = 40;
 /// How many characters that are slow to write may stand in a run of text without a tag.
 const MAX_ESCAPED: usize = 1000;
-
-const TABLE_PARTS: [&str; 5] = ["table", "thead", "tbody", "tfoot", "tr"];
-/// Elements in which bare words next to a `div` become a paragraph.
-const FLOW: [&str; 6] = ["li", "dd", "td", "th", "blockquote", "figure"];
 
 /// Writes the article part of some HTML, with addresses made absolute against `base`.
 pub(super) fn write(html: &str, base: &Url) -> String {
@@ -89,38 +43,6 @@ pub(super) fn write(html: &str, base: &Url) -> String {
         }
     }
     writer.end()
-}
-
-/// What an element of the input becomes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Inline,
-    Heading,
-    /// Closes a paragraph and holds others.
-    Block,
-    /// Only within its parent: `li`, `dd`, `dt`, `figcaption`.
-    Part,
-    /// Rows, cells and what is between.
-    Table,
-    /// Its borders separate paragraphs; the element itself goes.
-    Border,
-    /// Goes without a trace, its content stays.
-    Gone,
-}
-
-/// The name as the output has it, and what kind it is.
-fn kind(name: &str) -> (&'static str, Kind) {
-    let Some(name) = ALLOWED.iter().copied().find(|n| *n == name) else {
-        return ("", if super::scan::is_block(name) { Kind::Border } else { Kind::Gone });
-    };
-    let kind = match name {
-        "a" | "b" | "code" | "del" | "em" | "i" | "s" | "strong" | "sub" | "sup" | "u" => Kind::Inline,
-        "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => Kind::Heading,
-        "li" | "dd" | "dt" | "figcaption" => Kind::Part,
-        "caption" | "thead" | "tbody" | "tfoot" | "tr" | "td" | "th" => Kind::Table,
-        _ => Kind::Block,
-    };
-    (name, kind)
 }
 
 struct Open {
@@ -184,7 +106,8 @@ impl Writer<'_> {
         self.cell();
         self.border();
         if kind == Kind::Heading
-            && let Some(heading) = self.stack.iter().rev().map(|e| e.name).find(|n| self::kind(n).1 == Kind::Heading)
+            && let Some(heading) =
+                self.stack.iter().rev().map(|e| e.name).find(|n| vocabulary::kind(n).1 == Kind::Heading)
         {
             self.leave(heading, barrier(heading));
         }
@@ -466,19 +389,6 @@ impl Writer<'_> {
     fn end(mut self) -> String {
         self.pop_to(0);
         self.out
-    }
-}
-
-/// The elements that an end tag (or the like) of this name does not reach across.
-fn barrier(name: &str) -> &'static [&'static str] {
-    match name {
-        "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
-            &["li", "dd", "dt", "td", "th", "caption", "blockquote", "figure", "figcaption", "table"]
-        }
-        "li" => &["ul", "ol", "td", "th", "caption"],
-        "dd" | "dt" => &["dl", "td", "th", "caption"],
-        "tr" | "td" | "th" | "thead" | "tbody" | "tfoot" | "caption" => &["table"],
-        _ => &["td", "th", "caption"],
     }
 }
 

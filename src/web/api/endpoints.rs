@@ -41,7 +41,10 @@ pub async fn create(_: Caller, shared: Data<Shared>, bytes: Bytes) -> Result<Htt
     for slug in &wanted.feeds {
         let feed = all.iter().find(|f| f.spec.slug == *slug && !f.retired);
         let feed = feed.ok_or_else(|| {
-            Fault::Unprocessable(format!("feeds: there is no feed named \"{}\"", slug.chars().take(100).collect::<String>()))
+            Fault::Unprocessable(format!(
+                "feeds: there is no feed named \"{}\"",
+                slug.chars().take(100).collect::<String>()
+            ))
         })?;
         if !feeds.contains(&feed.id) {
             feeds.push(feed.id);
@@ -99,8 +102,7 @@ pub async fn delete(_: Caller, shared: Data<Shared>, id: Path<String>) -> Result
 
 async fn describe(shared: &Shared, endpoint: &Endpoint, all: &[Feed]) -> Result<Value, Fault> {
     let followed = shared.store.endpoint_feeds(endpoint.subscriber_id).await?;
-    let feeds: Vec<&str> =
-        all.iter().filter(|f| followed.contains(&f.id)).map(|f| f.spec.slug.as_str()).collect();
+    let feeds: Vec<&str> = all.iter().filter(|f| followed.contains(&f.id)).map(|f| f.spec.slug.as_str()).collect();
     let when = |millis: i64| Timestamp(millis).rfc3339(&shared.site.zone);
     Ok(json!({
         "id": endpoint.public_id, "name": endpoint.name, "url": endpoint.url, "feeds": feeds,

@@ -93,7 +93,8 @@ fn call(
         call["parameters"] = json!(parameters);
     }
     if let Some(body) = body {
-        call["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema(body) } } });
+        call["requestBody"] =
+            json!({ "required": true, "content": { "application/json": { "schema": schema(body) } } });
     }
     call
 }

@@ -91,8 +91,7 @@ pub(in crate::web) async fn take(req: HttpRequest, shared: Data<Shared>, body: B
 pub(in crate::web) async fn show(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse, Fault> {
     let hook = shared.hook.as_ref().ok_or(Fault::NotFound)?;
     let visit = shared.visit(&req);
-    let events: Vec<Event> =
-        hook.events.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+    let events: Vec<Event> = hook.events.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
     let events: Vec<Value> = events
         .into_iter()
         .map(|event| {

@@ -112,6 +112,7 @@ impl House {
             client,
             metrics: metrics.clone(),
             trusted_proxies: vec!["127.0.0.1/32".parse().expect("a net")],
+            articles: None,
             mailbox: Some(mails.clone()),
             hook: Some(Arc::new(DemoHook::new(secret.clone()))),
         });
@@ -130,8 +131,21 @@ impl House {
         let composer = Some(Composer::new(store.clone(), site, templates, sender, keys));
         let (stop, _) = watch::channel(false);
         Self {
-            at, store, clock, publisher, ingest, subscribe, secret, mails, articles, composer, wakes, metrics, stop,
-            server: handle, _dir: dir,
+            at,
+            store,
+            clock,
+            publisher,
+            ingest,
+            subscribe,
+            secret,
+            mails,
+            articles,
+            composer,
+            wakes,
+            metrics,
+            stop,
+            server: handle,
+            _dir: dir,
         }
     }
 
@@ -163,7 +177,9 @@ impl House {
 
     /// Adds an article to the source.
     pub fn write(&self, id: &str, title: &str) {
-        let text = format!("---\nid: {id}\ntitle: \"{title}\"\npublished: 2026-11-23 08:30\ncategory: Xây dựng Đảng\n---\nMột đoạn.\n");
+        let text = format!(
+            "---\nid: {id}\ntitle: \"{title}\"\npublished: 2026-11-23 08:30\ncategory: Xây dựng Đảng\n---\nMột đoạn.\n"
+        );
         fs::write(self.articles.join(format!("{id}.md")), text).expect("written");
     }
 
@@ -171,7 +187,15 @@ impl House {
     pub fn mail(&mut self) {
         let composer = self.composer.take().expect("mails are sent once");
         let transport = Transport::Folder(Folder::new(&self.mails));
-        let mailer = Mailer::new(self.store.clone(), self.clock.clone(), composer, transport, 2, self.wakes.clone(), self.metrics.clone());
+        let mailer = Mailer::new(
+            self.store.clone(),
+            self.clock.clone(),
+            composer,
+            transport,
+            2,
+            self.wakes.clone(),
+            self.metrics.clone(),
+        );
         tokio::spawn(mailer.run(self.stop.subscribe()));
     }
 
@@ -235,6 +259,10 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("the demo's articles").map(|e| e.expect("an entry")) {
         let target = to.join(entry.file_name());
-        if entry.file_type().expect("a type").is_dir() { copy(&entry.path(), &target) } else { fs::copy(entry.path(), target).map(drop).expect("copied") }
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            fs::copy(entry.path(), target).map(drop).expect("copied")
+        }
     }
 }

@@ -10,7 +10,10 @@ async fn sign_in(house: &House) -> String {
     let answer = house.post("/admin/login", &format!("token={token}")).await;
     assert_eq!((answer.status, answer.header("location")), (303, "/admin"));
     let cookie = answer.header("set-cookie");
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Path=/admin"), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Path=/admin"),
+        "{cookie}"
+    );
     assert!(!cookie.contains("Secure"), "the site is plain http here");
     assert!(!cookie.contains(&token));
     cookie.split(';').next().expect("name and value").to_owned()
@@ -89,7 +92,8 @@ async fn the_demo_shows_its_mails_in_a_frame_that_runs_nothing() {
     let policy = inside.header("content-security-policy");
     assert!(policy.starts_with("sandbox allow-top-navigation-by-user-activation;") && !policy.contains("script"));
     assert!(inside.text().contains("<base target=\"_top\">"));
-    for none in ["/demo/mail/x.eml", "/demo/mail/..%2Floa.db", "/demo/mail/..%2F..%2Fetc%2Fpasswd", "/demo/mail/loa.db"] {
+    for none in ["/demo/mail/x.eml", "/demo/mail/..%2Floa.db", "/demo/mail/..%2F..%2Fetc%2Fpasswd", "/demo/mail/loa.db"]
+    {
         assert_eq!(house.get(none).await.status, 404, "{none}");
     }
 }
@@ -101,7 +105,8 @@ async fn the_demos_receiver_shows_events_whose_signature_is_right() {
     let seconds = house.clock.now().seconds();
     let signature = sign("art_1_1_p", seconds, body.as_bytes(), std::slice::from_ref(&house.secret));
     let stamp = seconds.to_string();
-    let headers = [("webhook-id", "art_1_1_p"), ("webhook-timestamp", stamp.as_str()), ("webhook-signature", &signature)];
+    let headers =
+        [("webhook-id", "art_1_1_p"), ("webhook-timestamp", stamp.as_str()), ("webhook-signature", &signature)];
     assert_eq!(house.send("POST", "/demo/hook", &headers, body.as_bytes()).await.status, 204);
     assert_eq!(house.send("POST", "/demo/hook", &headers, b"{}").await.status, 400);
     let page = house.get("/demo/hook").await;

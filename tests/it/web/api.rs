@@ -96,7 +96,10 @@ async fn what_is_wrong_with_a_body_is_said() {
     }
     let large = format!("{{\"url\":\"{}\"}}", "a".repeat(300 * 1024));
     assert_eq!(house.api(&token, "POST", "/api/v1/endpoints", &large).await.status, 413);
-    assert_eq!(house.api(&token, "GET", "/api/v1/nothing", "").await.header("content-type"), "application/problem+json");
+    assert_eq!(
+        house.api(&token, "GET", "/api/v1/nothing", "").await.header("content-type"),
+        "application/problem+json"
+    );
 }
 
 #[actix_web::test]

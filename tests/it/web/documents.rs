@@ -22,7 +22,11 @@ async fn every_format_has_its_type_and_what_caches_need() {
         assert!(answer.header("etag").starts_with("W/\""), "{path}");
         assert!(answer.header("last-modified").ends_with("GMT"), "{path}");
         let keep = answer.header("cache-control");
-        assert!(keep.starts_with("public, max-age=") && keep.ends_with("stale-while-revalidate=86400, stale-if-error=604800"), "{keep}");
+        assert!(
+            keep.starts_with("public, max-age=")
+                && keep.ends_with("stale-while-revalidate=86400, stale-if-error=604800"),
+            "{keep}"
+        );
         assert_eq!(answer.header("vary"), "Accept-Encoding");
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("access-control-allow-origin"), "*");
@@ -141,7 +145,9 @@ async fn only_another_spelling_of_an_address_is_moved() {
         let answer = house.get_with(from, &[("X-Forwarded-Host", "evil.example")]).await;
         assert_eq!((answer.status, answer.header("location")), (301, to), "{from}");
     }
-    for nowhere in ["/feeds/khong-co.rss", "/feeds/tat-ca.xml", "/feeds/khong-co", "/feeds/khong-co/", "/feeds/tat-ca.rss/x"] {
+    for nowhere in
+        ["/feeds/khong-co.rss", "/feeds/tat-ca.xml", "/feeds/khong-co", "/feeds/khong-co/", "/feeds/tat-ca.rss/x"]
+    {
         assert_eq!(house.get(nowhere).await.status, 404, "{nowhere}");
     }
 }

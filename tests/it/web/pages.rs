@@ -23,7 +23,9 @@ async fn a_feed_page_shows_its_three_doors_and_announces_its_formats() {
     let house = House::open().await;
     let page = house.get("/feeds/tat-ca").await;
     let text = page.text();
-    for (kind, end) in [("application/rss+xml", "rss"), ("application/atom+xml", "atom"), ("application/feed+json", "json")] {
+    for (kind, end) in
+        [("application/rss+xml", "rss"), ("application/atom+xml", "atom"), ("application/feed+json", "json")]
+    {
         let url = format!("http://{}/feeds/tat-ca.{end}", house.at);
         assert!(text.contains(&format!("<link rel=\"alternate\" type=\"{kind}\"")), "{kind}");
         assert!(text.matches(&url).count() >= 2, "{url}");
@@ -40,7 +42,10 @@ async fn no_page_runs_a_script_or_can_be_framed() {
     for path in ["/", "/feeds/tat-ca", "/subscribe", "/subscribe/sent", "/admin/login", "/khong-co", "/demo/mail"] {
         let page = house.get(path).await;
         let policy = page.header("content-security-policy");
-        assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert!(
+            policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
         assert!(!policy.contains("script") && !policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(page.header("x-content-type-options"), "nosniff", "{path}");
         assert!(page.header("permissions-policy").contains("camera=()"), "{path}");

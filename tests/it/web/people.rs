@@ -71,10 +71,14 @@ async fn asking_confirming_and_managing_lead_to_each_other() {
     let mut kept: Vec<Frequency> = now.wishes.iter().map(|w| w.frequency).collect();
     kept.sort_by_key(|f| f.as_str());
     assert_eq!(kept, [Frequency::Immediate, Frequency::Weekly]);
-    assert!(house.get(saved.header("location")).await.text().contains("Your choice is saved."), "in the person's language");
+    assert!(
+        house.get(saved.header("location")).await.text().contains("Your choice is saved."),
+        "in the person's language"
+    );
 
     house.post(&manage, "f.tat-ca=none&action=save").await;
-    let left: Vec<Frequency> = person(&house, "an@so.example.vn").await.expect("known").wishes.iter().map(|w| w.frequency).collect();
+    let left: Vec<Frequency> =
+        person(&house, "an@so.example.vn").await.expect("known").wishes.iter().map(|w| w.frequency).collect();
     assert_eq!(left, [Frequency::Weekly], "a feed that the form does not name stays as it is");
     house.post(&manage, "action=leave").await;
     assert!(person(&house, "an@so.example.vn").await.expect("known").wishes.is_empty());
@@ -216,9 +220,14 @@ async fn one_click_works_in_both_body_encodings_without_cookie_or_redirect() {
     for (kind, body) in [plain, parts] {
         for again in [false, true] {
             // A mailbox provider's call comes from anywhere and says so.
-            let headers = [("Content-Type", kind), ("Origin", "https://mail.example"), ("Sec-Fetch-Site", "cross-site")];
+            let headers =
+                [("Content-Type", kind), ("Origin", "https://mail.example"), ("Sec-Fetch-Site", "cross-site")];
             let done = house.send("POST", &link, &headers, body).await;
-            assert_eq!((done.status, done.header("location"), done.header("set-cookie")), (200, "", ""), "{kind} {again}");
+            assert_eq!(
+                (done.status, done.header("location"), done.header("set-cookie")),
+                (200, "", ""),
+                "{kind} {again}"
+            );
             assert!(person(&house, "an@so.example.vn").await.expect("known").wishes.is_empty(), "{kind}");
             assert!(done.text().contains("Đã ngừng") && done.text().contains("/manage/"));
         }
