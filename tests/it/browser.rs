@@ -27,6 +27,8 @@ async fn a_person_comes_confirms_changes_and_leaves_by_keyboard_without_scripts(
     let mut house = House::open().await;
     house.mail();
     let browser = Browser::start(&program, false).await;
+    browser.open("data:text/html,<title>off</title><script>document.title='on'</script>").await;
+    assert_eq!(browser.title().await, "off", "this browser runs no scripts");
     browser.open(&format!("http://{}/feeds/tat-ca", house.at)).await;
     browser.tab_to("id", "email").await;
     browser.keys(WHO).await;

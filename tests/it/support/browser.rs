@@ -31,9 +31,7 @@ pub struct Browser {
 
 /// The browser's program, if this machine has one and its driver.
 pub fn program() -> Option<(PathBuf, PathBuf)> {
-    let path = |name: &str, usual: &str| {
-        std::env::var_os(name).map_or_else(|| PathBuf::from(usual), PathBuf::from)
-    };
+    let path = |name: &str, usual: &str| std::env::var_os(name).map_or_else(|| PathBuf::from(usual), PathBuf::from);
     let chromium = path("LOA_TEST_CHROMIUM", "/usr/bin/chromium");
     let driver = path("LOA_TEST_CHROMEDRIVER", "/usr/bin/chromedriver");
     (chromium.exists() && driver.exists()).then_some((chromium, driver))
@@ -54,22 +52,33 @@ impl Browser {
         let port = said
             .by_ref()
             .map_while(Result::ok)
-            .find_map(|line| line.rsplit_once("on port ")?.1.trim_end_matches('.').parse::<u16>().ok())
+            .find_map(|line| line.rsplit_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok())
             .expect("the driver says its port");
         // Read on, so that it never writes into a closed pipe; the thread ends with the driver.
         std::thread::spawn(move || said.for_each(drop));
         let at = SocketAddr::from(([127, 0, 0, 1], port));
         let data = format!("--user-data-dir={}", profile.path().join("profile").display());
         let args = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", "--hide-scrollbars", "--lang=vi", &data,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--lang=vi",
+            &data,
         ];
-        let mut options = json!({ "binary": chromium, "args": args });
+        let mut prefs = json!({ "intl.accept_languages": "vi,vi-VN" });
         if !scripts {
-            options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
+            prefs["profile.managed_default_content_settings.javascript"] = json!(2);
         }
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
+        let options = json!({ "binary": chromium, "args": args, "prefs": prefs });
+        let wanted =
+            json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
         let mut browser = Self { driver, at, session: String::new(), _profile: profile };
         let made = browser.raw("POST", "/session", &wanted).await;
         browser.session = made["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {made}")).to_owned();
@@ -102,6 +111,11 @@ impl Browser {
         self.read("/url").await.as_str().expect("an address").to_owned()
     }
 
+    /// The title of what is open.
+    pub async fn title(&self) -> String {
+        self.read("/title").await.as_str().expect("a title").to_owned()
+    }
+
     /// What a person reads in the page's main part.
     pub async fn text(&self) -> String {
         let found = self.post("/element", json!({ "using": "css selector", "value": "main" })).await;
@@ -112,7 +126,12 @@ impl Browser {
     pub async fn keys(&self, keys: &str) {
         let strokes: Vec<Value> = keys
             .chars()
-            .flat_map(|k| [json!({ "type": "keyDown", "value": k.to_string() }), json!({ "type": "keyUp", "value": k.to_string() })])
+            .flat_map(|k| {
+                [
+                    json!({ "type": "keyDown", "value": k.to_string() }),
+                    json!({ "type": "keyUp", "value": k.to_string() }),
+                ]
+            })
             .collect();
         let keyboard = json!({ "type": "key", "id": "keyboard", "actions": strokes });
         self.post("/actions", json!({ "actions": [keyboard] })).await;
@@ -125,10 +144,13 @@ impl Browser {
             self.keys(TAB).await;
             let active = self.read("/element/active").await;
             let found = self.read(&format!("/element/{}/property/{property}", id(&active))).await;
-            if found.as_str().is_some_and(|found| found.trim() == value || (value.starts_with('/') && found.contains(value))) {
+            if found
+                .as_str()
+                .is_some_and(|found| found.trim() == value || (value.starts_with('/') && found.contains(value)))
+            {
                 return;
             }
-            seen.push(found);
+            seen.push(found.as_str().unwrap_or_default().chars().take(40).collect::<String>());
         }
         panic!("the keyboard does not reach {property} = {value}; it reached {seen:?}");
     }
@@ -176,5 +198,10 @@ impl Drop for Browser {
 }
 
 fn id(element: &Value) -> String {
-    element.as_object().and_then(|o| o.values().next()).and_then(Value::as_str).unwrap_or_else(|| panic!("no element: {element}")).to_owned()
+    element
+        .as_object()
+        .and_then(|o| o.values().next())
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| panic!("no element: {element}"))
+        .to_owned()
 }
