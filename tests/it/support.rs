@@ -1,6 +1,7 @@
 //! Real parts that the tests talk to: servers on loopback, temporary folders, parsers that are not loa's own.
 
 pub mod binary;
+pub mod browser;
 pub mod client;
 pub mod databases;
 pub mod house;
