@@ -212,6 +212,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn open_changes(&self, limit: i64) -> Result<Vec<OpenChange>> {
         Ok(read!(self, p => sqlx::query_as("
             SELECT id, article_id, kind FROM change WHERE processed_at IS NULL AND NOT held ORDER BY id LIMIT $1")
@@ -223,6 +224,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails; nothing happened then.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn fan_out(&self, change_id: i64, now: Timestamp) -> Result<Option<u64>> {
         let mut tx = self.begin().await?;
         if exec!(&mut tx, sqlx::query(TAKE_CHANGE).bind(change_id).bind(now.0))? == 0 {
@@ -240,6 +242,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails; nothing is claimed then.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn claim(
         &self,
         channel: Channel,
@@ -284,6 +287,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn extend(&self, lease: i64, ids: &[i64], until: Timestamp) -> Result<u64> {
         let mut tx = self.begin().await?;
         let sql = tx.pick(EXTEND, EXTEND_JSONB);
@@ -296,6 +300,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails; nothing is settled then, and the batch may be settled again.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn settle(&self, batch: &[Settle], now: Timestamp) -> Result<u64> {
         if batch.is_empty() {
             return Ok(0);

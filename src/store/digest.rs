@@ -75,25 +75,36 @@ pub struct Digested {
 }
 
 impl Store {
-    /// Begins a run, once: answers `false` if this date had its run. What has been committed by now belongs to it.
+    /// Notes when this database began to serve, once: digests of an earlier hour are nobody's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn begin_life(&self, now: Timestamp) -> Result<()> {
+        let mut tx = self.begin().await?;
+        exec!(
+            &mut tx,
+            sqlx::query("INSERT INTO counter (name, value) VALUES ('began_at', $1) ON CONFLICT (name) DO NOTHING")
+                .bind(now.0)
+        )?;
+        tx.commit().await
+    }
+
+    /// Begins a run, once: answers `false` if this date had its run, or if its hour was before this database began to
+    /// serve. What has been committed by now belongs to it.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn begin_run(&self, due: &DueRun, now: Timestamp) -> Result<bool> {
+        let (frequency, date) = (due.frequency.as_str(), due.date.to_string());
+        // Asked at each beat: a look costs less than a transaction.
+        let known: Option<i64> = read!(self, p => sqlx::query_scalar(
+            "SELECT id FROM digest_run WHERE frequency = $1 AND date = $2")
+            .bind(frequency).bind(&date).fetch_optional(p))?;
+        if known.is_some() {
+            return Ok(false);
+        }
         let mut tx = self.begin().await?;
-        let n = exec!(
-            &mut tx,
-            sqlx::query(
-                "
-            INSERT INTO digest_run (frequency, date, window_to, upto, created_at)
-            VALUES ($1, $2, $3, (SELECT value FROM counter WHERE name = 'feed_version'), $4)
-            ON CONFLICT (frequency, date) DO NOTHING"
-            )
-            .bind(due.frequency.as_str())
-            .bind(due.date.to_string())
-            .bind(due.window_to.0)
-            .bind(now.0)
-        )?;
+        let n = exec!(&mut tx, sqlx::query(BEGIN_RUN).bind(frequency).bind(&date).bind(due.window_to.0).bind(now.0))?;
         tx.commit().await?;
         Ok(n == 1)
     }
@@ -231,6 +242,12 @@ impl Store {
         Ok(read!(self, p => sqlx::query_scalar(sql).bind(to_json(&people)?).fetch_all(p))?)
     }
 }
+
+const BEGIN_RUN: &str = "
+    INSERT INTO digest_run (frequency, date, window_to, upto, created_at)
+    SELECT $1, $2, $3, (SELECT value FROM counter WHERE name = 'feed_version'), $4
+    WHERE $3 >= COALESCE((SELECT value FROM counter WHERE name = 'began_at'), 0)
+    ON CONFLICT (frequency, date) DO NOTHING";
 
 const INSERT_MEMBERS: &str = "
     INSERT INTO delivery (lane, channel, kind, state, subscriber_id, set_id, run_id, due_at, created_at)

@@ -64,6 +64,7 @@ pub fn article(id: &str, title: &str) -> Article {
 pub fn upsert(id: &str, feeds: &[i64], change: Option<ChangeKind>, now: Timestamp) -> Upsert {
     let article = article(id, &format!("Bài {id}"));
     Upsert {
+        renew: true,
         light: format!("l{}", now.millis()),
         fingerprint: format!("f{}", now.millis()),
         entry_id: format!("tag:example.vn,2021:{SOURCE}/article/{id}"),

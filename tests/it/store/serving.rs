@@ -12,7 +12,7 @@ async fn a_second_process_may_not_serve_from_the_same_file() {
     base.store.take_for_serving().await.expect("the first");
     let other = base.another().await;
     let refused = other.take_for_serving().await.expect_err("the second");
-    assert!(matches!(refused, StoreError::InUse(_)), "{refused}");
+    assert!(matches!(refused, StoreError::InUse { .. }), "{refused}");
     assert!(refused.to_string().contains("PostgreSQL"), "{refused} says what to do");
     // Commands beside it may still read and write.
     other.ping().await.expect("it answers");

@@ -331,6 +331,16 @@ impl SmtpServer {
         self.shared.seen().messages.clone()
     }
 
+    /// How many messages there are so far.
+    pub fn taken(&self) -> usize {
+        self.shared.seen().messages.len()
+    }
+
+    /// The messages behind the first `n`.
+    pub fn since(&self, n: usize) -> Vec<Message> {
+        self.shared.seen().messages[n..].to_vec()
+    }
+
     /// What clients did against the protocol: commands sent ahead of a reply that must be awaited, bare line ends, …
     pub fn violations(&self) -> Vec<String> {
         self.shared.seen().violations.clone()
