@@ -46,7 +46,7 @@ async fn a_daily_digest_is_due_at_seven_and_brings_each_article_once(base: Base)
     assert_eq!(told(&letters[1], ["tin-1", "tin-2"]), [0, 1]);
     assert!(letters[0].subject.starts_with("[Bản tin ngày 20/11] 3 tin mới"), "{}", letters[0].subject);
     assert!(letters[0].text.contains("CÔNG TÁC TỔ CHỨC") && letters[0].html.contains("Đoàn thể"));
-    assert!(letters[1].text.contains("unsubscribe") && !letters[1].subject.contains("Bản tin"), "{:?}", letters[1]);
+    assert!(letters[1].text.contains("Unsubscribe") && !letters[1].subject.contains("Bản tin"), "{:?}", letters[1]);
     house.pass(hours(1));
     assert!(digests(&house).await.is_empty(), "a date has one run");
     house.at("2026-11-21T07:00:00+07:00");
