@@ -49,6 +49,8 @@ pub struct Report {
     pub held: bool,
     /// Articles that look gone but are kept for now, because they are suspiciously many.
     pub kept: usize,
+    /// Whether the source could be read only in part: then nothing was taken for withdrawn.
+    pub partial: bool,
     /// What could not be read, one sentence each.
     pub faults: Vec<String>,
     /// Whether another replica was polling: then nothing was done.
@@ -81,6 +83,8 @@ pub struct Ingest {
     presence: Presence,
     /// Sources that this process polls just now: the lease is the process's, and would let a second poll in.
     polling: Mutex<BTreeSet<String>>,
+    /// What the log was told of each source's faults: once is enough while they stand.
+    told: Mutex<BTreeMap<String, Vec<String>>>,
 }
 
 /// What a scan means, once compared with what is known.
@@ -104,7 +108,18 @@ impl Ingest {
         metrics: Metrics,
     ) -> Self {
         let presence = Presence::alone(&clock);
-        Self { store, clock, site, sources, settings, wakes, metrics, presence, polling: Mutex::default() }
+        Self {
+            store,
+            clock,
+            site,
+            sources,
+            settings,
+            wakes,
+            metrics,
+            presence,
+            polling: Mutex::default(),
+            told: Mutex::default(),
+        }
     }
 
     /// The same ingest, one of several that share the database.
@@ -195,6 +210,7 @@ impl Ingest {
         let baseline = state.baseline_at.is_none();
         let mut report = Report {
             kept: compared.kept,
+            partial: !scan.complete,
             faults: scan.faults.iter().map(|f| f.message.clone()).collect(),
             ..Report::default()
         };
@@ -260,7 +276,7 @@ impl Ingest {
             self.metrics.changed(name, kind, count as u64);
         }
         self.metrics.held(name, u64::try_from(self.store.held(name).await?).unwrap_or(0));
-        tell(name, &report);
+        self.tell(name, &report);
         Ok(report)
     }
 
@@ -379,6 +395,22 @@ impl Ingest {
         Ok(())
     }
 
+    fn tell(&self, name: &str, report: &Report) {
+        tell(name, report);
+        let mut faults = report.faults.clone();
+        if report.partial {
+            faults.push("not everything could be read: until it can, no article is taken for withdrawn".to_owned());
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = told.insert(name.to_owned(), faults.clone()).unwrap_or_default();
+        for fault in faults.iter().filter(|fault| !before.contains(fault)) {
+            tracing::warn!(source = name, "{fault}");
+        }
+        if faults.is_empty() && !before.is_empty() {
+            tracing::info!(source = name, "everything can be read again");
+        }
+    }
+
     async fn matchers(&self) -> Result<Vec<(i64, Matcher)>, IngestError> {
         let feeds = self.store.feeds().await?;
         Ok(feeds.into_iter().filter(|f| !f.retired).map(|f| (f.id, f.spec.select.matcher())).collect())
@@ -490,8 +522,5 @@ fn tell(name: &str, report: &Report) {
             "unusually many articles are gone from the source: they are kept for two more polls; check the source's \
              address, table prefix and grants"
         );
-    }
-    for fault in &report.faults {
-        tracing::warn!(source = name, "{fault}");
     }
 }
