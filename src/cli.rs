@@ -14,8 +14,9 @@ use crate::clock::Clock;
 use crate::config::feeds::feed_files;
 use crate::config::{Config, environment};
 use crate::demo;
+use crate::domain::delivery::Outcome;
 use crate::domain::subscriber::{EmailAddress, Frequency};
-use crate::service::{DemoParts, Service, log_format, stop_signal};
+use crate::service::{self, DemoParts, Service, log_format, stop_signal};
 use crate::store::engine::Store;
 use crate::telemetry;
 use crate::work::access;
@@ -77,6 +78,11 @@ enum Command {
         address: String,
         /// The article: its id in the source, its entry id (tag:…) or loa's number.
         article: String,
+    },
+    /// Sends one sample mail, to see what the relay and the mailbox make of it. Counts nowhere.
+    SendTest {
+        /// Mail address.
+        address: String,
     },
     /// Bearer tokens of the API and the console.
     #[command(subcommand)]
@@ -183,6 +189,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 println!("{line}");
             }
         }
+        Command::SendTest { address } => return send_test(file, &clock, &address).await,
         Command::Token(command) => token(file, clock, command).await?,
         Command::Subscribers(SubscribersCommand::Import { file: csv, dry_run }) => {
             let (store, _) = open_store(file).await?;
@@ -287,6 +294,24 @@ async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release
     }
     service.store.close().await;
     if failed.is_empty() { Ok(()) } else { Err(anyhow!("not polled, nothing was concluded: {}", failed.join(", "))) }
+}
+
+async fn send_test(file: Option<&Path>, clock: &Clock, address: &str) -> anyhow::Result<ExitCode> {
+    let config = load(file)?;
+    telemetry::init(log_format(&config), "warn")?;
+    let to = EmailAddress::parse(address).map_err(|e| anyhow!("the address: {e}"))?;
+    let outcome = service::send_test(&config, clock, &to).await?;
+    Ok(match outcome {
+        Outcome::Sent(reply) => {
+            println!("accepted: {reply}");
+            println!("That is the next server's word; look into the mailbox, and at the headers that it shows.");
+            ExitCode::SUCCESS
+        }
+        Outcome::Retry { cause, detail, .. } | Outcome::Dead { cause, detail } => {
+            println!("not sent ({}): {detail}", cause.as_str());
+            ExitCode::FAILURE
+        }
+    })
 }
 
 async fn token(file: Option<&Path>, clock: Clock, command: TokenCommand) -> anyhow::Result<()> {

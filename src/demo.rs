@@ -75,7 +75,11 @@ pub async fn run(dir: &Path, fresh: bool, port: u16, every: Duration, clock: Clo
 
     let stop = stop_signal();
     let publishing = tokio::spawn(publish_now_and_then(dir.clone(), every, clock, stop.clone()));
-    let parts = DemoParts { mailbox: Some(dir.join("mail")), hook: Some(Arc::new(DemoHook::new(secret))) };
+    let parts = DemoParts {
+        mailbox: Some(dir.join("mail")),
+        articles: Some(dir.join("articles")),
+        hook: Some(Arc::new(DemoHook::new(secret))),
+    };
     let result = service.run(parts, stop).await;
     let _ = publishing.await;
     println!("The demo has ended. `loa demo` goes on from here; `loa demo --fresh` begins anew.");
@@ -114,6 +118,7 @@ name = "{SOURCE}"
 kind = "folder"
 poll = "*/5 * * * * *"
 path = "articles"
+site_url = "http://127.0.0.1:{port}/demo/articles/"
 
 [email]
 transport = "folder"

@@ -12,15 +12,19 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::fault::Fault;
 use crate::config::sections::{LogFormat, Transport as TransportConfig};
+use crate::domain::delivery::Outcome;
 use crate::domain::feed::{FeedOrigin, FeedSpec};
+use crate::domain::link::TOKEN_LEN;
 use crate::domain::site::Site;
+use crate::domain::subscriber::{EmailAddress, Frequency};
 use crate::http::client::{Client, Settings as HttpSettings};
 use crate::http::guard::Guard;
 use crate::notify::email::sender::Sender;
+use crate::notify::email::{Personal, Prepared, Purpose};
 use crate::notify::folder::Folder;
-use crate::notify::message::Templates;
 use crate::notify::message::line::Line;
-use crate::notify::smtp::{Pool, settings::Settings as SmtpSettings};
+use crate::notify::message::{Templates, sample};
+use crate::notify::smtp::{Envelope, Pool, settings::Settings as SmtpSettings};
 use crate::schedule::{Beats, Work, follow};
 use crate::source::{AnySource, Settings as SourceSettings};
 use crate::store::engine::Store;
@@ -80,6 +84,8 @@ pub struct Service {
 pub struct DemoParts {
     /// The folder of mails that the mailbox page shows.
     pub mailbox: Option<PathBuf>,
+    /// The folder of sample articles, whose pages the demo serves.
+    pub articles: Option<PathBuf>,
     /// The endpoint that the demo serves itself.
     pub hook: Option<Arc<DemoHook>>,
 }
@@ -299,6 +305,7 @@ impl Service {
             metrics: self.metrics.clone(),
             trusted_proxies: self.config.web.trusted_proxies.clone(),
             mailbox: demo.mailbox.clone(),
+            articles: demo.articles.clone(),
             hook: demo.hook.clone(),
         };
         let web = web::Web::new(state);
@@ -422,6 +429,37 @@ impl Service {
             })
         })
     }
+}
+
+/// Sends a sample of the mail that brings an article, as the service would send it.
+///
+/// # Errors
+/// What is wrong with the configuration or the templates; what the relay says is the outcome.
+pub async fn send_test(config: &Config, clock: &Clock, to: &EmailAddress) -> anyhow::Result<Outcome> {
+    let (site, sender) = (config.site(), sender(config));
+    let templates = Templates::load(None)?;
+    let sample = sample::samples(site.locale).into_iter().find(|s| s.mail.is_bulk()).context("a sample mail")?;
+    let content = templates.render(&site, site.locale, &sample.mail)?;
+    let archive = site.base_url.to_string();
+    let purpose = Purpose::Bulk { frequency: Frequency::Immediate, archive: &archive };
+    let prepared = Prepared::new(&site, &sender, purpose, clock.now(), &content)?;
+    // Tokens of no key: the links of a test lead to "this link is not valid".
+    let token = "A".repeat(TOKEN_LEN);
+    let message_id = format!("test.{}", clock.now().millis());
+    let mut bytes = Vec::new();
+    let personal =
+        Personal { to, message_id: &message_id, follows: None, manage_token: &token, unsubscribe_token: &token };
+    prepared.write(&personal, &mut bytes);
+    Ok(match (&config.email.transport, relay(config)?) {
+        (TransportConfig::Smtp(_), Some(settings)) => {
+            let pool = Pool::new(settings);
+            let outcome = pool.send(&Envelope { from: sender.address.as_str(), to }, &bytes).await;
+            pool.close().await;
+            outcome
+        }
+        (TransportConfig::Folder(path), _) => Folder::new(path).deliver(&message_id, &bytes).await,
+        (TransportConfig::Smtp(_), None) => anyhow::bail!("[email] url is missing"),
+    })
 }
 
 /// The form of log lines that the configuration asks for.

@@ -70,6 +70,8 @@ pub struct State {
     pub trusted_proxies: Vec<IpNet>,
     /// A folder of `.eml` files to show at `/demo/mail`. For the demo alone: it shows everybody's mail to anybody.
     pub mailbox: Option<PathBuf>,
+    /// The folder of sample articles, whose pages and pictures are shown below `/demo/articles/`. For the demo alone.
+    pub articles: Option<PathBuf>,
     /// A webhook receiver at `/demo/hook`. For the demo alone.
     pub hook: Option<Arc<demo::hook::DemoHook>>,
 }
@@ -175,6 +177,13 @@ fn public(scope: Scope, shared: &Shared) -> Scope {
             .service(read("/demo/mail", demo::mail::list))
             .service(read("/demo/mail/{name}", demo::mail::show))
             .service(read("/demo/mail/{name}/html", demo::mail::html))
+    } else {
+        scope
+    };
+    let scope = if shared.articles.is_some() {
+        scope
+            .service(read("/demo/articles/images/{name}", demo::article::picture))
+            .service(read("/demo/articles/{id}", demo::article::show))
     } else {
         scope
     };

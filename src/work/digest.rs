@@ -99,6 +99,7 @@ impl Digests {
                 members.retain(|m| m.subscriber_id != cut);
             }
         }
+        step.told = members.iter().map(|m| m.id).collect();
         let mut by_key: HashMap<String, Option<usize>> = HashMap::new();
         for person in members.chunk_by(|a, b| a.subscriber_id == b.subscriber_id) {
             let id = person[0].subscriber_id;
