@@ -5,7 +5,7 @@ mod compare;
 mod feeds;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use self::compare::opened;
@@ -19,6 +19,7 @@ use crate::store::article::{Applied, Known, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 use crate::work::normalise::normalise;
+use crate::work::presence::Presence;
 use crate::work::wakes::Wakes;
 
 /// How many articles are fetched and, at first sight, written at a time.
@@ -76,7 +77,9 @@ pub struct Ingest {
     settings: Settings,
     wakes: Wakes,
     metrics: Metrics,
-    holder: String,
+    presence: Presence,
+    /// Sources that this process polls just now: the lease is the process's, and would let a second poll in.
+    polling: Mutex<BTreeSet<String>>,
 }
 
 /// What a fetched article is judged by.
@@ -95,7 +98,7 @@ struct Scene<'a> {
 }
 
 impl Ingest {
-    /// An ingest over these sources. `holder` names this process in leases.
+    /// An ingest over these sources.
     #[must_use]
     pub fn new(
         store: Store,
@@ -106,8 +109,15 @@ impl Ingest {
         wakes: Wakes,
         metrics: Metrics,
     ) -> Self {
-        let holder = format!("{:016x}", u64::from_le_bytes(clock.random()));
-        Self { store, clock, site, sources, settings, wakes, metrics, holder }
+        let presence = Presence::alone(&clock);
+        Self { store, clock, site, sources, settings, wakes, metrics, presence, polling: Mutex::default() }
+    }
+
+    /// The same ingest, one of several that share the database.
+    #[must_use]
+    pub fn among(mut self, presence: Presence) -> Self {
+        self.presence = presence;
+        self
     }
 
     /// Names of the sources.
@@ -120,15 +130,36 @@ impl Ingest {
     /// # Errors
     /// [`IngestError`]; the fault is also kept with the source for the dashboard. Nothing was concluded.
     pub async fn poll(&self, name: &str) -> Result<Report, IngestError> {
+        self.poll_since(name, None).await
+    }
+
+    /// Polls on a beat of the schedule, which every replica has at the same second: the first of them polls, the others
+    /// find it done.
+    ///
+    /// # Errors
+    /// As [`Ingest::poll`].
+    pub async fn poll_on_beat(&self, name: &str) -> Result<Report, IngestError> {
+        let now = self.clock.now();
+        self.poll_since(name, Some(Timestamp(now.0 - now.0.rem_euclid(1000)))).await
+    }
+
+    /// Polls unless somebody is polling, or has polled since `beat`.
+    async fn poll_since(&self, name: &str, beat: Option<Timestamp>) -> Result<Report, IngestError> {
         let source = self.sources.get(name).ok_or_else(|| {
             IngestError::Unknown(name.to_owned(), self.sources.keys().cloned().collect::<Vec<_>>().join(", "))
         })?;
-        let lease = format!("poll:{name}");
-        if !self.store.take_lease(&lease, &self.holder, self.clock.now(), LEASE).await? {
-            return Ok(Report { busy: true, ..Report::default() });
+        let busy = || Ok(Report { busy: true, ..Report::default() });
+        let Some(_turn) = Turn::take(&self.polling, name) else { return busy() };
+        let (lease, holder) = (lease_name(name), self.presence.worker().name());
+        if !self.store.take_lease(&lease, &holder, self.clock.now(), LEASE).await? {
+            return busy();
+        }
+        if beat.is_some() && self.store.source_state(name).await?.looked_at >= beat {
+            self.store.drop_lease(&lease, &holder).await?;
+            return busy();
         }
         let began = self.clock.now();
-        let result = self.poll_held(name, source).await;
+        let result = self.poll_held(name, source, &holder).await;
         let ended = self.clock.now();
         match &result {
             Ok(_) => self.metrics.polled(name, Ok(()), ended.since(began), ended),
@@ -138,7 +169,7 @@ impl Ingest {
         if let Err(IngestError::Source(e)) = &result {
             self.store.poll_failed(name, &e.to_string(), self.clock.now()).await?;
         }
-        self.store.drop_lease(&lease, &self.holder).await?;
+        self.store.drop_lease(&lease, &holder).await?;
         if let Ok(report) = &result
             && report.applied != Applied::default()
         {
@@ -159,7 +190,7 @@ impl Ingest {
         Ok(freed)
     }
 
-    async fn poll_held(&self, name: &str, source: &AnySource) -> Result<Report, IngestError> {
+    async fn poll_held(&self, name: &str, source: &AnySource, holder: &str) -> Result<Report, IngestError> {
         let now = self.clock.now();
         let scan = source.scan(now).await?;
         let state = self.store.source_state(name).await?;
@@ -180,6 +211,7 @@ impl Ingest {
             missing_polls: compared.missing_polls,
             next_flip: scan.next_flip,
             categories: moved,
+            lease: Some((lease_name(name), holder.to_owned())),
             ..Poll::default()
         };
         let scene = Scene {
@@ -211,10 +243,14 @@ impl Ingest {
             if baseline {
                 // A baseline may be large and tells nobody: it is written as it comes.
                 sort(&mut poll.upserts);
-                let part =
-                    Poll { source: name.to_owned(), upserts: std::mem::take(&mut poll.upserts), ..Poll::default() };
+                let part = Poll {
+                    source: name.to_owned(),
+                    upserts: std::mem::take(&mut poll.upserts),
+                    lease: poll.lease.clone(),
+                    ..Poll::default()
+                };
                 report.applied.baseline += self.store.apply(&part, now).await?.baseline;
-                self.store.take_lease(&format!("poll:{name}"), &self.holder, self.clock.now(), LEASE).await?;
+                self.store.take_lease(&lease_name(name), holder, self.clock.now(), LEASE).await?;
             }
         }
         report.held = poll.upserts.iter().filter(|u| u.held).count() > self.settings.max_new;
@@ -299,6 +335,30 @@ impl Ingest {
     }
 }
 
+/// What one replica at a time holds while it polls this source.
+fn lease_name(source: &str) -> String {
+    format!("poll:{source}")
+}
+
+/// The turn to poll a source in this process; given back when dropped, however the poll ended.
+struct Turn<'a> {
+    polling: &'a Mutex<BTreeSet<String>>,
+    name: &'a str,
+}
+
+impl<'a> Turn<'a> {
+    fn take(polling: &'a Mutex<BTreeSet<String>>, name: &'a str) -> Option<Self> {
+        let new = polling.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        new.then_some(Self { polling, name })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.polling.lock().unwrap_or_else(PoisonError::into_inner).remove(self.name);
+    }
+}
+
 /// Articles of one poll share one moment; their row ids then order them, so the newest comes last.
 fn sort(upserts: &mut [Upsert]) {
     upserts.sort_by(|a, b| {
@@ -308,6 +368,7 @@ fn sort(upserts: &mut [Upsert]) {
 
 fn tell(name: &str, report: &Report) {
     let a = report.applied;
+    tracing::debug!(source = name, "polled");
     if a != Applied::default() {
         tracing::info!(
             source = name,

@@ -50,7 +50,13 @@ pub async fn call(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &s
         // A server that refuses a large body may close before it has read all of it.
         let _ = stream.write_all(body).await;
         let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes).await;
+        // Not every server closes when it is asked to; the length that it announced is enough.
+        while wanted(method, &bytes).is_none_or(|wanted| bytes.len() < wanted) {
+            match stream.read_buf(&mut bytes).await {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
         bytes
     };
     let bytes = tokio::time::timeout(Duration::from_secs(20), exchange).await.expect("an answer within 20 seconds");
@@ -63,4 +69,15 @@ pub async fn call(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &s
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect();
     Answer { status, headers, body: bytes[end + 4..].to_vec() }
+}
+
+/// How many bytes a whole answer has, once its head has come and says so.
+fn wanted(method: &str, bytes: &[u8]) -> Option<usize> {
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
+    if method == "HEAD" {
+        return Some(end);
+    }
+    let head = std::str::from_utf8(&bytes[..end]).ok()?;
+    let length = head.lines().filter_map(|l| l.split_once(':')).find(|(n, _)| n.eq_ignore_ascii_case("content-length"));
+    length.and_then(|(_, v)| v.trim().parse::<usize>().ok()).map(|length| end + length)
 }
