@@ -260,9 +260,9 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("the demo's articles").map(|e| e.expect("an entry")) {
         let target = to.join(entry.file_name());
         if entry.file_type().expect("a type").is_dir() {
-            copy(&entry.path(), &target)
+            copy(&entry.path(), &target);
         } else {
-            fs::copy(entry.path(), target).map(drop).expect("copied")
+            fs::copy(entry.path(), target).map(drop).expect("copied");
         }
     }
 }
