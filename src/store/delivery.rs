@@ -141,13 +141,14 @@ const FAN_OUT_ENDPOINTS: &str = "
     WHERE ch.id = $1
     ON CONFLICT DO NOTHING";
 
+// What an earlier try left out says nothing of this one.
 const CLAIM: &str = "
-    UPDATE delivery SET lease = $1, due_at = $2, attempts = attempts + 1
+    UPDATE delivery SET lease = $1, due_at = $2, attempts = attempts + 1, left_out = NULL
     WHERE id IN (SELECT id FROM delivery WHERE state = 'pending' AND channel = $3 AND lane = $4 AND due_at <= $5
                  ORDER BY due_at, id LIMIT $6)";
 // PostgreSQL has many claimers at once: each skips what another holds.
 const CLAIM_SKIP_LOCKED: &str = "
-    UPDATE delivery SET lease = $1, due_at = $2, attempts = attempts + 1
+    UPDATE delivery SET lease = $1, due_at = $2, attempts = attempts + 1, left_out = NULL
     WHERE id IN (SELECT id FROM delivery WHERE state = 'pending' AND channel = $3 AND lane = $4 AND due_at <= $5
                  ORDER BY due_at, id LIMIT $6 FOR UPDATE SKIP LOCKED)";
 
@@ -179,7 +180,8 @@ const SETTLE: &str = "
         settled_at = CASE WHEN delivery.state = 'pending' AND x.state = 'pending' THEN NULL
                           WHEN delivery.state = 'pending' OR x.state = 'sent' THEN $2 ELSE delivery.settled_at END,
         cause = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.cause ELSE delivery.cause END,
-        attempts = delivery.attempts - x.untried, detail = x.detail, lease = NULL
+        attempts = delivery.attempts - x.untried, detail = x.detail, lease = NULL,
+        left_out = CASE WHEN x.state = 'pending' THEN NULL ELSE delivery.left_out END
     FROM (SELECT value->>'id' AS id, CAST(value->>'lease' AS INTEGER) AS lease, value->>'state' AS state,
                  value->>'due_at' AS due_at, value->>'untried' AS untried, value->>'cause' AS cause, value->>'detail' AS detail
           FROM json_each($1)) x
@@ -192,7 +194,8 @@ const SETTLE_JSONB: &str = "
         settled_at = CASE WHEN delivery.state = 'pending' AND x.state = 'pending' THEN NULL
                           WHEN delivery.state = 'pending' OR x.state = 'sent' THEN $2 ELSE delivery.settled_at END,
         cause = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.cause ELSE delivery.cause END,
-        attempts = delivery.attempts - x.untried, detail = x.detail, lease = NULL
+        attempts = delivery.attempts - x.untried, detail = x.detail, lease = NULL,
+        left_out = CASE WHEN x.state = 'pending' THEN NULL ELSE delivery.left_out END
     FROM (SELECT (value->>'id')::bigint AS id, (value->>'lease')::bigint AS lease, value->>'state' AS state,
                  (value->>'due_at')::bigint AS due_at, (value->>'untried')::bigint AS untried, value->>'cause' AS cause, value->>'detail' AS detail
           FROM jsonb_array_elements($1::jsonb)) x

@@ -187,7 +187,7 @@ impl Composer {
                 left_out.push(*article);
             }
         }
-        if !left_out.is_empty() || delivery.attempts > 1 {
+        if !left_out.is_empty() {
             batch.left_out.push((delivery.id, left_out.clone()));
         }
         let key = format!("d{}/{}/{left_out:?}", delivery.set_id.unwrap_or_default(), locale.as_str());

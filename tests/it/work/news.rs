@@ -307,6 +307,7 @@ async fn a_moved_article_is_told_only_to_those_of_its_new_category_and_once(base
     house.news().await;
     let expected = ["ca-hai@so.example.vn", "ca-ngay@so.example.vn", "cu@so.example.vn"];
     assert_eq!(receivers(&house.deliver().await), expected);
+    house.post().await;
     for (category, told) in [(UNIONS, vec!["moi@so.example.vn"]), (ORGANISATION, vec![]), (UNIONS, vec![])] {
         paper.category = category.to_owned();
         house.write(&paper);

@@ -94,6 +94,8 @@ struct Life {
     /// By which feeds a person must be told of an article: those that both were in since it was first public.
     owed: BTreeMap<Pair, BTreeSet<usize>>,
     told: BTreeMap<Pair, usize>,
+    /// What happened, for whoever must understand a failure.
+    diary: Vec<String>,
     lease: i64,
 }
 
@@ -125,6 +127,7 @@ impl Life {
             known: BTreeSet::new(),
             owed: BTreeMap::new(),
             told: BTreeMap::new(),
+            diary: Vec::new(),
             lease: 0,
             house,
         };
@@ -205,6 +208,8 @@ impl Life {
         self.house.pass(Duration::from_secs(1));
         self.house.poll().await;
         let now = self.house.clock.now();
+        let public: Vec<usize> = (0..self.papers.len()).filter(|n| !self.hidden.contains(n)).collect();
+        self.diary.push(format!("{} polled: public are {public:?}", now.millis()));
         for (n, paper) in self.papers.iter().enumerate() {
             if self.hidden.contains(&n) {
                 self.seen.remove(&n);
@@ -259,6 +264,7 @@ impl Life {
                     prop_assert!(!tells.is_empty(), "a mail without news: {}", letter.text);
                 }
                 Composed::Cancel(why) => {
+                    self.diary.push(format!("{} delivery {} cancelled: {why}", now.millis(), row.id));
                     (line.state, line.untried, line.detail) = (Settled::Cancelled, 1, why.to_owned());
                 }
                 Composed::Unmakeable(why) => prop_assert!(false, "cannot be made: {}", why),
@@ -280,6 +286,13 @@ impl Life {
                     (Settled::Pending, now.plus(Duration::from_mins(30)).millis(), Some("busy"));
             } else if line.state == Settled::Sent {
                 for pair in std::mem::take(tells) {
+                    self.diary.push(format!(
+                        "{} delivery {} told p{} of {}",
+                        now.millis(),
+                        line.id,
+                        pair.0,
+                        id(pair.1)
+                    ));
                     *self.told.entry(pair).or_default() += 1;
                 }
             }
@@ -335,7 +348,7 @@ impl Life {
 /// So many lives from one seed; `LOA_TEST_LIVES` asks for more of them.
 fn live(seed: u8, lives: u32) {
     let lives = std::env::var("LOA_TEST_LIVES").ok().and_then(|n| n.parse().ok()).unwrap_or(lives);
-    let config = Config { cases: lives, max_shrink_iters: 400, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: lives, max_shrink_iters: 100, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]));
     let (owed, told) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
     let result = runner.run(&prop::collection::vec(step(), STEPS..STEPS + 1), |steps| {
@@ -348,7 +361,18 @@ fn live(seed: u8, lives: u32) {
             life.end().await?;
             owed.set(owed.get() + life.owed.values().filter(|feeds| !feeds.is_empty()).count());
             told.set(told.get() + life.told.len());
-            life.judge()
+            let deliveries =
+                "SELECT 'delivery', id, kind, state, 'to', subscriber_id, 'article', article_id, 'run', run_id,
+                'set', set_id, 'without', left_out, created_at FROM delivery ORDER BY id";
+            let deliveries = life.house.base.lines(deliveries).await;
+            life.diary.extend(deliveries);
+            let sets =
+                life.house.base.lines("SELECT 'set', id, 'run', run_id, sections FROM digest_set ORDER BY id").await;
+            life.diary.extend(sets);
+            life.judge().map_err(|error| match error {
+                TestCaseError::Fail(why) => TestCaseError::fail(format!("{why}\n{:#?}", life.diary)),
+                skipped => skipped,
+            })
         })
     });
     if let Err(error) = result {
