@@ -118,18 +118,18 @@ impl Composer {
     }
 
     async fn article(&self, delivery: &Claimed, to: EmailAddress, batch: &mut Batch) -> Result<Composed> {
-        if delivery.feeds.is_empty() {
+        let Some(followed) = &delivery.feeds else {
             return Ok(Composed::Cancel("withdrawn, or no longer followed"));
-        }
+        };
         let locale = Locale::parse(&delivery.locale);
         let id = delivery.article_id.unwrap_or_default();
-        let key = format!("a{id}/{}/{}/{:?}", locale.as_str(), delivery.created_at, delivery.feeds);
+        let key = format!("a{id}/{}/{}/{followed}", locale.as_str(), delivery.created_at);
         if !batch.made.contains_key(&key) {
             let Some(stored) = self.stored(id, batch).await?.filter(|s| s.visible) else {
                 return Ok(Composed::Cancel("withdrawn"));
             };
             let feeds: Vec<FeedLink> =
-                delivery.feeds.iter().filter_map(|f| self.feed_link(*f, locale, batch)).collect();
+                followed.split(',').filter_map(|id| self.feed_link(id.parse().ok()?, locale, batch)).collect();
             let archive = feeds.first().map_or_else(|| self.site.base_url.to_string(), |f| f.url.to_string());
             let mail = Mail::Article(ArticleMail { articles: vec![Card::new(&stored, &self.site, locale, &feeds)] });
             let purpose = Purpose::Bulk { frequency: Frequency::Immediate, archive: &archive };
