@@ -5,22 +5,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::fault::Fault;
 use crate::config::sections::{LogFormat, Transport as TransportConfig};
+use crate::domain::delivery::Outcome;
 use crate::domain::feed::{FeedOrigin, FeedSpec};
+use crate::domain::link::TOKEN_LEN;
 use crate::domain::site::Site;
+use crate::domain::subscriber::{EmailAddress, Frequency};
 use crate::http::client::{Client, Settings as HttpSettings};
 use crate::http::guard::Guard;
 use crate::notify::email::sender::Sender;
+use crate::notify::email::{Personal, Prepared, Purpose};
 use crate::notify::folder::Folder;
-use crate::notify::message::Templates;
 use crate::notify::message::line::Line;
-use crate::notify::smtp::{Pool, settings::Settings as SmtpSettings};
+use crate::notify::message::{Templates, sample};
+use crate::notify::smtp::{Envelope, Pool, settings::Settings as SmtpSettings};
 use crate::schedule::{Beats, Work, follow};
 use crate::source::{AnySource, Settings as SourceSettings};
 use crate::store::engine::Store;
@@ -34,6 +38,7 @@ use crate::work::deliver_webhook::Webhooks;
 use crate::work::digest::Digests;
 use crate::work::fan_out::FanOut;
 use crate::work::ingest::{Ingest, Settings as IngestSettings};
+use crate::work::presence::Presence;
 use crate::work::publish::Publisher;
 use crate::work::subscribe::Subscribe;
 use crate::work::sweep::{Retention, sweep};
@@ -69,6 +74,7 @@ pub struct Service {
     pub metrics: Metrics,
     /// The guarded outbound client.
     pub client: Client,
+    presence: Presence,
     config: Config,
     feed_specs: Vec<FeedSpec>,
 }
@@ -78,15 +84,15 @@ pub struct Service {
 pub struct DemoParts {
     /// The folder of mails that the mailbox page shows.
     pub mailbox: Option<PathBuf>,
+    /// The folder of sample articles, whose pages the demo serves.
+    pub articles: Option<PathBuf>,
     /// The endpoint that the demo serves itself.
     pub hook: Option<Arc<DemoHook>>,
 }
 
-/// Opens the sources that the configuration names.
-///
-/// # Errors
-/// Every fault of every source, with its place.
-pub fn sources(config: &Config) -> Result<BTreeMap<String, Arc<AnySource>>, Vec<Fault>> {
+/// Opens the sources that the configuration names: those that can be, and every fault of the others, with its place.
+#[must_use]
+pub fn sources(config: &Config) -> (BTreeMap<String, Arc<AnySource>>, Vec<Fault>) {
     let mut sources = BTreeMap::new();
     let mut faults = Vec::new();
     for section in &config.sources {
@@ -111,7 +117,7 @@ pub fn sources(config: &Config) -> Result<BTreeMap<String, Arc<AnySource>>, Vec<
             Err(what) => faults.push(section.fault(None, &what)),
         }
     }
-    if faults.is_empty() { Ok(sources) } else { Err(faults) }
+    (sources, faults)
 }
 
 /// The sender of mails.
@@ -157,11 +163,14 @@ impl Service {
     /// What an operator must mend.
     pub async fn build(config: Config, feed_specs: Vec<FeedSpec>, clock: Clock) -> anyhow::Result<Self> {
         let store = Store::open(config.store.url.expose()).await?;
+        store.begin_life(clock.now()).await?;
         let site = config.site();
         let wakes = Wakes::default();
         let metrics = Metrics::new(clock.now());
-        let sources = sources(&config)
-            .map_err(|faults| anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+        let (sources, faults) = sources(&config);
+        if !faults.is_empty() {
+            bail!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        }
         for name in sources.keys() {
             metrics.source(name);
         }
@@ -171,22 +180,27 @@ impl Service {
             each_category: config.feeds.each_category,
         };
         let keys = access::link_keys(&store, &clock).await?;
+        let presence = Presence::new(&store, &clock);
         let items = usize::try_from(config.feeds.items).unwrap_or(usize::MAX);
         Ok(Self {
-            ingest: Arc::new(Ingest::new(
-                store.clone(),
-                clock.clone(),
-                site.clone(),
-                sources,
-                settings,
-                wakes.clone(),
-                metrics.clone(),
-            )),
+            ingest: Arc::new(
+                Ingest::new(
+                    store.clone(),
+                    clock.clone(),
+                    site.clone(),
+                    sources,
+                    settings,
+                    wakes.clone(),
+                    metrics.clone(),
+                )
+                .among(presence.clone()),
+            ),
             publisher: Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), items)),
             subscribe: Subscribe::new(store.clone(), clock.clone(), keys, wakes.clone()),
             digests: Digests::new(store.clone(), clock.clone(), config.calendar(), wakes.clone()),
             fan_out: FanOut::new(store.clone(), clock.clone(), wakes.clone()),
             client: client(&config)?,
+            presence,
             site,
             store,
             clock,
@@ -213,10 +227,11 @@ impl Service {
     /// What kept it from starting.
     pub async fn run(self, demo: DemoParts, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         self.store.take_for_serving().await?;
+        self.presence.begin(&self.store).await?;
         self.declare_feeds().await?;
         self.publisher.refresh().await?;
         let servers = self.servers(&demo)?;
-        let mailer = self.mailer()?;
+        let mailer = self.mailer()?.among(self.presence.clone());
         let webhooks = Webhooks::new(
             self.store.clone(),
             self.clock.clone(),
@@ -224,13 +239,19 @@ impl Service {
             self.client.clone(),
             self.wakes.clone(),
             self.metrics.clone(),
-        );
+        )
+        .among(self.presence.clone());
+        // Workers stop with the servers, also when a server ends by itself.
+        let (halt, halted) = watch::channel(false);
         let workers = [
-            tokio::spawn(mailer.run(stop.clone())),
-            tokio::spawn(webhooks.run(stop.clone())),
-            tokio::spawn(follow("fan-out", Arc::clone(&self.wakes.changes), LOOK, stop.clone(), self.fan_out_work())),
-            tokio::spawn(follow("publish", Arc::clone(&self.wakes.feeds), LOOK, stop.clone(), self.publish_work())),
+            tokio::spawn(mailer.run(halted.clone())),
+            tokio::spawn(webhooks.run(halted.clone())),
+            tokio::spawn(follow("fan-out", Arc::clone(&self.wakes.changes), LOOK, halted.clone(), self.fan_out_work())),
+            tokio::spawn(follow("publish", Arc::clone(&self.wakes.feeds), LOOK, halted.clone(), self.publish_work())),
         ];
+        // Until the workers have ended: what they hold must not be taken for a vanished replica's.
+        let (gone, present) = watch::channel(false);
+        let presence = tokio::spawn(self.presence.clone().run(self.store.clone(), present));
         let offset = self.clock.now().in_zone(&self.site.zone).offset().seconds();
         let beats = Beats::start(self.beats(), offset).await?;
         // The first poll does not wait for the first beat: a fresh start shows its feeds at once.
@@ -251,6 +272,7 @@ impl Service {
             tokio::select! {
                 ended = &mut joined => ended.map(drop),
                 _ = stop.wait_for(|s| *s) => {
+                    halt.send_replace(true);
                     // A server stops only while it is polled: both at once.
                     let stops = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
                     futures_util::future::join(stops, joined).await.1.map(drop)
@@ -258,10 +280,14 @@ impl Service {
             }
         };
         let served = serving.await.context("the web server ended");
-        beats.stop().await;
+        halt.send_replace(true);
+        beats.stop(Duration::from_secs(SHUTDOWN_SECONDS)).await;
         for worker in workers {
             let _ = worker.await;
         }
+        gone.send_replace(true);
+        let _ = presence.await;
+        self.presence.leave(&self.store).await;
         self.store.close().await;
         tracing::info!("loa has stopped; nothing is lost");
         served
@@ -279,6 +305,7 @@ impl Service {
             metrics: self.metrics.clone(),
             trusted_proxies: self.config.web.trusted_proxies.clone(),
             mailbox: demo.mailbox.clone(),
+            articles: demo.articles.clone(),
             hook: demo.hook.clone(),
         };
         let web = web::Web::new(state);
@@ -372,7 +399,7 @@ impl Service {
         Arc::new(move || {
             let (ingest, name) = (Arc::clone(&ingest), name.clone());
             Box::pin(async move {
-                if let Err(e) = ingest.poll(&name).await {
+                if let Err(e) = ingest.poll_on_beat(&name).await {
                     tracing::error!(source = name, "poll failed, nothing was concluded: {e}");
                 }
             })
@@ -404,6 +431,37 @@ impl Service {
     }
 }
 
+/// Sends a sample of the mail that brings an article, as the service would send it.
+///
+/// # Errors
+/// What is wrong with the configuration or the templates; what the relay says is the outcome.
+pub async fn send_test(config: &Config, clock: &Clock, to: &EmailAddress) -> anyhow::Result<Outcome> {
+    let (site, sender) = (config.site(), sender(config));
+    let templates = Templates::load(None)?;
+    let sample = sample::samples(site.locale).into_iter().find(|s| s.mail.is_bulk()).context("a sample mail")?;
+    let content = templates.render(&site, site.locale, &sample.mail)?;
+    let archive = site.base_url.to_string();
+    let purpose = Purpose::Bulk { frequency: Frequency::Immediate, archive: &archive };
+    let prepared = Prepared::new(&site, &sender, purpose, clock.now(), &content)?;
+    // Tokens of no key: the links of a test lead to "this link is not valid".
+    let token = "A".repeat(TOKEN_LEN);
+    let message_id = format!("test.{}", clock.now().millis());
+    let mut bytes = Vec::new();
+    let personal =
+        Personal { to, message_id: &message_id, follows: None, manage_token: &token, unsubscribe_token: &token };
+    prepared.write(&personal, &mut bytes);
+    Ok(match (&config.email.transport, relay(config)?) {
+        (TransportConfig::Smtp(_), Some(settings)) => {
+            let pool = Pool::new(settings);
+            let outcome = pool.send(&Envelope { from: sender.address.as_str(), to }, &bytes).await;
+            pool.close().await;
+            outcome
+        }
+        (TransportConfig::Folder(path), _) => Folder::new(path).deliver(&message_id, &bytes).await,
+        (TransportConfig::Smtp(_), None) => anyhow::bail!("[email] url is missing"),
+    })
+}
+
 /// The form of log lines that the configuration asks for.
 #[must_use]
 pub const fn log_format(config: &Config) -> crate::telemetry::Format {
@@ -411,4 +469,26 @@ pub const fn log_format(config: &Config) -> crate::telemetry::Format {
         LogFormat::Text => crate::telemetry::Format::Text,
         LogFormat::Json => crate::telemetry::Format::Json,
     }
+}
+
+/// Turns true at Ctrl-C or SIGTERM.
+#[must_use]
+pub fn stop_signal() -> watch::Receiver<bool> {
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(_) => {
+                let _ = tokio::signal::ctrl_c().await;
+            }
+        }
+        let _ = stop.send(true);
+    });
+    stopped
 }

@@ -2,9 +2,8 @@
 
 pub mod folder;
 pub mod joomla;
-mod media;
-mod slug;
 mod stamp;
+mod unique;
 
 use std::collections::BTreeSet;
 
@@ -18,7 +17,8 @@ use crate::domain::article::{Category, RawArticle};
 pub struct Light {
     /// The source's own stable id, as text.
     pub external_id: String,
-    /// Moves whenever the article may have changed for a reader. Cheap to make; may move without a visible change.
+    /// Moves whenever the article may have changed for a reader, the titles and slugs of its categories included. Cheap to
+    /// make; may move without a visible change.
     pub fingerprint: String,
 }
 
@@ -29,6 +29,9 @@ pub struct Scan {
     pub articles: Vec<Light>,
     /// Visible categories.
     pub categories: Vec<Category>,
+    /// Whether hiding a category hides its articles, as in Joomla; not where categories only name what articles say.
+    /// Then a category that comes or goes explains articles that come or go with it.
+    pub categories_hide: bool,
     /// Whether this is the whole set. Only then does absence mean "gone".
     pub complete: bool,
     /// The next instant at which visibility changes by the clock alone (a scheduled article), if any.

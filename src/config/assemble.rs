@@ -138,7 +138,7 @@ impl Sections<'_> {
             let enabled = r.boolean("enabled");
             let allow = r.list("allow", value::network);
             if enabled == Some(true) {
-                r.complain("enabled", "is not possible yet: this version has no WebSub hub; leave it false");
+                r.complain("enabled", "true is not possible yet, this version has no WebSub hub; leave it false");
             }
             Some(HubSection { enabled: enabled?, allow: allow? })
         })

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use url::Url;
 
 use crate::clock::Timestamp;
 use crate::text::xml::XmlText;
@@ -11,8 +12,11 @@ use crate::text::xml::XmlText;
 pub struct RawArticle {
     /// The source's own stable id, as text.
     pub external_id: String,
-    /// The address of the article's page: absolute, or relative to the site root.
+    /// The address of the article's page: absolute, or relative to `base`.
     pub url: String,
+    /// The root of the portal, which links and pictures of the text are relative to; it may lie in a folder of its host
+    /// (`https://example.vn/portal/`). Without it, the root of the host of `url`.
+    pub base: Option<Url>,
     /// Title; may hold entities or tags, which are removed at ingest.
     pub title: String,
     /// The lede as HTML; may be empty.
@@ -113,43 +117,65 @@ pub struct Article {
 }
 
 impl Article {
-    /// What readers would see as this article's content, as one hash (hex of 128 bits of SHA-256). Two articles with
-    /// one fingerprint look the same to a reader; dates that an editor's tool touches by itself do not count.
+    /// What readers would see as this article's content, as one hash (hex of twice 128 bits of SHA-256: what is read, and
+    /// everything). Two articles with one fingerprint look the same to a reader; dates that an editor's tool touches by
+    /// itself do not count. See [`Article::is_minor`].
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
-        // Length before each part, so that no two different articles give the same bytes.
-        let mut part = |bytes: &[u8]| {
-            hash.update((bytes.len() as u64).to_le_bytes());
-            hash.update(bytes);
-        };
-        part(self.url.as_bytes());
-        part(self.title.as_bytes());
-        part(self.summary.as_bytes());
-        part(self.content_html.as_bytes());
-        part(self.language.as_bytes());
-        part(&self.published.millis().to_le_bytes());
-        part(self.agency.as_deref().unwrap_or_default().as_bytes());
-        for author in &self.authors {
-            part(author.as_bytes());
-        }
-        part(b"|categories");
+        let mut read = Parts::default();
+        read.part(self.title.as_str());
+        read.part(self.summary.as_str());
+        read.part(self.content_html.as_str());
+        read.part(self.image.as_ref().map_or("", |image| image.url.as_str()));
+        let mut all = Parts(read.0.clone());
+        all.part(&self.url);
+        all.part(&self.language);
+        all.part(self.published.millis().to_le_bytes());
+        all.part(self.agency.as_deref().unwrap_or_default());
+        all.list(self.authors.iter().map(XmlText::as_str));
+        all.0.update((self.categories.len() as u64).to_le_bytes());
         for category in &self.categories {
-            part(category.slug.as_bytes());
-            part(category.title.as_bytes());
-            for ancestor in &category.ancestors {
-                part(ancestor.as_bytes());
-            }
+            all.part(&category.slug);
+            all.part(category.title.as_str());
+            all.list(category.ancestors.iter().map(String::as_str));
         }
-        part(b"|tags");
-        for tag in &self.tags {
-            part(tag.as_bytes());
+        all.list(self.tags.iter().map(XmlText::as_str));
+        all.part(self.image.as_ref().map_or("", |image| image.alt.as_str()));
+        read.hex() + &all.hex()
+    }
+
+    /// Whether the way from one fingerprint to the other is a minor edit: title, lede, text and picture are the same, and
+    /// only what stands around them (a name, a category, a tag, the address) moved. Feeds and endpoints get it, but readers
+    /// are not made to show the article as changed (RFC 4287 §4.2.15).
+    #[must_use]
+    pub fn is_minor(before: &str, after: &str) -> bool {
+        before.get(..HALF).is_some_and(|read| after.get(..HALF) == Some(read))
+    }
+}
+
+/// Hex digits of one half of a fingerprint.
+const HALF: usize = 32;
+
+/// A hash of parts, with the length before each, so that no two different lists of parts give the same bytes.
+#[derive(Default)]
+struct Parts(Sha256);
+
+impl Parts {
+    fn part(&mut self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    fn list<'a>(&mut self, parts: impl ExactSizeIterator<Item = &'a str>) {
+        self.0.update((parts.len() as u64).to_le_bytes());
+        for part in parts {
+            self.part(part);
         }
-        if let Some(image) = &self.image {
-            part(image.url.as_bytes());
-            part(image.alt.as_bytes());
-        }
-        hash.finalize().iter().take(16).fold(String::with_capacity(32), |mut hex, byte| {
+    }
+
+    fn hex(self) -> String {
+        self.0.finalize().iter().take(HALF / 2).fold(String::with_capacity(HALF), |mut hex, byte| {
             use std::fmt::Write;
             let _ = write!(hex, "{byte:02x}");
             hex
@@ -168,7 +194,7 @@ pub struct StoredArticle {
     pub entry_id: String,
     /// When loa first saw it public: the order of feeds.
     pub first_seen: Timestamp,
-    /// When a reader would last have seen it change; equals `first_seen` until an edit.
+    /// When a reader would last have seen it change; equals `first_seen` until an edit, and stays in a minor one.
     pub updated: Timestamp,
     /// Whether it is public now.
     pub visible: bool,
@@ -225,5 +251,49 @@ impl ChangeKind {
             Self::Revised => 'r',
             Self::Withdrawn => 'w',
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn article() -> Article {
+        Article {
+            source: "portal".to_owned(),
+            external_id: "1".to_owned(),
+            url: "https://portal.example.vn/1".to_owned(),
+            title: "Hội nghị".into(),
+            summary: "Sáng nay".into(),
+            content_html: "<p>Sáng nay</p>".into(),
+            authors: vec!["An".into()],
+            agency: None,
+            categories: Vec::new(),
+            tags: Vec::new(),
+            language: "vi".to_owned(),
+            image: None,
+            published: Timestamp(1),
+        }
+    }
+
+    #[test]
+    fn an_edit_of_what_is_read_is_major_and_of_what_stands_around_it_minor() {
+        let before = article().fingerprint();
+        assert_eq!(before, article().fingerprint());
+        let minor = |edit: fn(&mut Article)| {
+            let mut after = article();
+            edit(&mut after);
+            let after = after.fingerprint();
+            assert_ne!(before, after);
+            Article::is_minor(&before, &after)
+        };
+        assert!(!minor(|a| a.title = "Hội  nghị".into()));
+        assert!(!minor(|a| a.content_html = "<p>Chiều nay</p>".into()));
+        assert!(minor(|a| a.authors = vec!["Bình".into()]));
+        assert!(minor(|a| a.authors = Vec::new()));
+        assert!(minor(|a| a.tags = vec!["An".into()]));
+        assert!(minor(|a| a.url = "https://portal.example.vn/2".to_owned()));
+        assert!(minor(|a| a.published = Timestamp(2)));
+        assert!(!Article::is_minor("", "") && !Article::is_minor("kurz", &before));
     }
 }

@@ -240,7 +240,7 @@ impl Document {
 }
 
 /// Checks the finished bytes before they replace the last good ones: characters, well-formedness by a parser other than
-/// the writer's, bound prefixes, ids, required elements and their order. See [`proof`] for the rules.
+/// the writer's, bound prefixes, ids, required elements and their order. See [`mod@proof`] for the rules.
 ///
 /// # Errors
 /// The first rule that is broken, and where.

@@ -40,12 +40,13 @@ use url::Url;
 
 use self::front_matter::Head;
 use self::survey::{Entry, Memory, Survey};
-use super::media::media_type;
-use super::slug::{slug, take};
 use super::stamp::Stamp;
+use super::unique::take;
 use super::{Description, Fault, Fetched, Light, Scan, Source, SourceError, site_base, time_zone};
 use crate::clock::Timestamp;
 use crate::domain::article::{Category, Image, RawArticle};
+use crate::text::media::media_type;
+use crate::text::slug::try_slug;
 use crate::text::xml::XmlText;
 
 /// The keys of a source of kind `folder`.
@@ -146,6 +147,7 @@ impl Folder {
         Ok(RawArticle {
             external_id: entry.id.clone(),
             url: self.url(entry),
+            base: Some(self.base.clone()),
             summary_html: escape(&head.summary),
             content_html,
             categories: category_ids(&head),
@@ -182,8 +184,9 @@ impl Source for Folder {
         let survey = self.survey().await?;
         let public = |entry: &&Entry| !entry.head.draft && entry.head.published <= now;
         let visible: Vec<&Entry> = survey.entries.iter().filter(public).collect();
+        let categories = categories(&survey.entries, &visible);
+        let named: BTreeMap<&str, &Category> = categories.iter().map(|c| (c.external_id.as_str(), c)).collect();
         Ok(Scan {
-            categories: categories(&survey.entries, &visible),
             next_flip: survey
                 .entries
                 .iter()
@@ -196,9 +199,17 @@ impl Source for Folder {
                     let mut stamp = Stamp::default();
                     stamp.part(&entry.hash);
                     stamp.part(self.url(entry));
+                    stamp.part(self.base.as_str());
+                    // The title of a category is that of the first file that names it: another file may change it.
+                    for category in category_ids(&entry.head).iter().filter_map(|id| named.get(id.as_str())) {
+                        stamp.part(&category.slug);
+                        stamp.part(category.title.as_str());
+                    }
                     Light { external_id: entry.id.clone(), fingerprint: stamp.hex() }
                 })
                 .collect(),
+            categories,
+            categories_hide: false,
             complete: survey.complete,
             faults: survey.faults,
         })
@@ -239,8 +250,7 @@ fn category_id(path: &[String]) -> String {
 
 /// The name of one title; a title without any letter that ASCII has is named after its hash.
 fn name(title: &str) -> String {
-    let name = slug(title);
-    if !name.is_empty() {
+    if let Some(name) = try_slug(title) {
         return name;
     }
     let mut stamp = Stamp::default();
@@ -274,7 +284,7 @@ fn categories(all: &[Entry], visible: &[&Entry]) -> Vec<Category> {
         .into_iter()
         .filter_map(|((_, id), path)| {
             let (title, ancestors) = path.split_last()?;
-            let slug = take(&mut taken, name(title), id.replace('/', "-"));
+            let slug = take(&mut taken, &name(title), id.replace('/', "-"));
             shown.contains(&id).then(|| Category {
                 parent: (!ancestors.is_empty()).then(|| category_id(ancestors)),
                 title: XmlText::new(title),

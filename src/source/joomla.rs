@@ -99,6 +99,8 @@ pub struct Joomla {
     zone: TimeZone,
     /// Found at the first visit; forgotten at each error and each [`Source::describe`].
     layout: Mutex<Option<Arc<Layout>>>,
+    /// What was found first: to lose a part of it later is an error, not another portal or one without that part.
+    first: Mutex<Option<Arc<Layout>>>,
 }
 
 /// Who may see what, at the moment of one visit.
@@ -138,6 +140,7 @@ impl Joomla {
             guest_levels: settings.guest_levels,
             zone: time_zone(name, &settings.timezone)?,
             layout: Mutex::default(),
+            first: Mutex::default(),
         })
     }
 
@@ -151,8 +154,37 @@ impl Joomla {
             return Ok(known);
         }
         let found = Arc::new(Layout::find(&self.door, visit, self.prefix.as_deref()).await?);
+        if let Some(lost) = self.lost(&found) {
+            return Err(SourceError::Refused(format!("{}: {lost}", self.door.place())));
+        }
         self.remember(Some(Arc::clone(&found)));
         Ok(found)
+    }
+
+    /// What is no longer there of what was found first. To go on without it would hide or change many articles at once, and
+    /// tell every endpoint so.
+    fn lost(&self, found: &Arc<Layout>) -> Option<String> {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = first.as_ref() else {
+            *first = Some(Arc::clone(found));
+            return None;
+        };
+        if known.prefix != found.prefix {
+            return Some(format!(
+                "the tables with the prefix `{}` can no longer be read, only others with `{}`; grant SELECT on them again, or \
+                 restart loa to take the others",
+                known.prefix, found.prefix
+            ));
+        }
+        let lost: Vec<_> = known.optional.difference(&found.optional).map(|what| what.words()).collect();
+        if lost.is_empty() {
+            *first = Some(Arc::clone(found));
+            return None;
+        }
+        Some(format!(
+            "can no longer read {}; grant SELECT on it again, or restart loa to go on without",
+            lost.join(", ")
+        ))
     }
 
     fn queries<'a>(&self, layout: &'a Layout) -> Queries<'a> {
@@ -240,7 +272,8 @@ impl Joomla {
 
     async fn sweep(&self, visit: &mut Visit<'_>, now: Timestamp) -> Result<Scan, SourceError> {
         let rules = self.rules(visit).await?;
-        let mut scan = Scan { complete: true, categories: rules.tree.categories(), ..Scan::default() };
+        let mut scan =
+            Scan { complete: true, categories: rules.tree.categories(), categories_hide: true, ..Scan::default() };
         if scan.categories.is_empty() {
             return Ok(scan);
         }
@@ -312,6 +345,7 @@ impl Joomla {
         RawArticle {
             external_id: id.to_string(),
             url: self.link.fill(parts),
+            base: Some(self.base.clone()),
             title: row.text(full::TITLE).to_owned(),
             // Without a second half, the editor marked no lede: the first is the whole body.
             summary_html: if rest.trim().is_empty() { String::new() } else { body::expand(intro) },

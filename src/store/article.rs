@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::engine::{Result, Store, Tx, exec, from_json, read, to_json, tx};
+use super::engine::{Result, Store, StoreError, Tx, exec, from_json, read, to_json, tx};
 use crate::clock::Timestamp;
 use crate::domain::article::{Article, Category, ChangeKind, StoredArticle};
 use crate::domain::selection::Reason;
@@ -27,8 +27,20 @@ pub struct Known {
 pub struct SourceState {
     /// When its first poll was complete; until then nobody is told anything.
     pub baseline_at: Option<Timestamp>,
+    /// When it was last polled with success.
+    pub polled_at: Option<Timestamp>,
     /// How many polls in a row found suspiciously many articles gone.
     pub missing_polls: i64,
+    /// When it was last polled, well or in vain.
+    pub looked_at: Option<Timestamp>,
+}
+
+#[derive(FromRow)]
+struct StateRow {
+    baseline_at: Option<i64>,
+    missing_polls: i64,
+    polled_at: Option<i64>,
+    error_at: Option<i64>,
 }
 
 /// An article to be written, with what became of it.
@@ -46,6 +58,8 @@ pub struct Upsert {
     pub first_seen: Timestamp,
     /// What happened; nothing for a baseline.
     pub change: Option<ChangeKind>,
+    /// Whether readers are to see it as changed now; not for a minor edit. Ignored if the article is new.
+    pub renew: bool,
     /// Whether people are told (endpoints always are).
     pub people: bool,
     /// Whether the flood guard holds the notices.
@@ -73,6 +87,10 @@ pub struct Poll {
     pub next_flip: Option<Timestamp>,
     /// Articles that could not be read, one sentence each.
     pub faults: Vec<String>,
+    /// The source's categories, if they are not those that the store has.
+    pub categories: Option<Vec<Category>>,
+    /// The lease under which the source was compared, and its holder: if it is held no longer, nothing is written.
+    pub lease: Option<(String, String)>,
 }
 
 /// What a poll changed, in numbers.
@@ -121,7 +139,7 @@ const UPSERT: &str = "
     VALUES ($1, $2, $3, TRUE, 1, $4, $5, $6, $7, $8, $9)
     ON CONFLICT (source, external_id) DO UPDATE SET
         visible = TRUE, revision = article.revision + 1, light = excluded.light, fingerprint = excluded.fingerprint,
-        updated_at = $10, title = excluded.title, body = excluded.body
+        updated_at = CASE WHEN $11 THEN $10 ELSE article.updated_at END, title = excluded.title, body = excluded.body
     RETURNING id, revision, first_seen";
 
 const CHANGE: &str = "
@@ -150,8 +168,21 @@ const CANCEL_FOR_ARTICLE: &str = "
     UPDATE delivery SET state = 'cancelled', cause = 'withdrawn', settled_at = $2
     WHERE article_id = $1 AND state = 'pending' AND kind IN ('published', 'revised')";
 
+// What nobody was told yet need not be told any more.
+const FORGET_HELD: &str = "
+    UPDATE change SET held = FALSE, processed_at = $2 WHERE article_id = $1 AND held";
+
 const BUMP: &str = "UPDATE counter SET value = value + 1 WHERE name = 'feed_version' RETURNING value";
 const TOUCH_FEED: &str = "UPDATE feed SET version = $2, changed_at = $3 WHERE id = $1";
+
+const ANNOUNCED: &str = "
+    SELECT DISTINCT article_id FROM change WHERE people AND kind = 'published' AND article_id IN (SELECT value FROM json_each($1))";
+const ANNOUNCED_JSONB: &str = "
+    SELECT DISTINCT article_id FROM change WHERE people AND kind = 'published'
+      AND article_id IN (SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb) AS value)";
+
+// Locks the row, so that nobody takes the lease over before this is committed.
+const STILL_OURS: &str = "UPDATE lease SET expires = expires WHERE name = $1 AND holder = $2";
 
 const POLLED: &str = "
     INSERT INTO source (name, polled_at, missing_polls, next_flip, faults) VALUES ($1, $2, $3, $4, $5)
@@ -164,11 +195,14 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn source_state(&self, source: &str) -> Result<SourceState> {
-        let row: Option<(Option<i64>, i64)> = read!(self, p => sqlx::query_as(
-            "SELECT baseline_at, missing_polls FROM source WHERE name = $1").bind(source).fetch_optional(p))?;
-        Ok(row.map_or_else(SourceState::default, |(baseline, missing_polls)| SourceState {
-            baseline_at: baseline.map(Timestamp),
-            missing_polls,
+        let row: Option<StateRow> = read!(self, p => sqlx::query_as(
+            "SELECT baseline_at, missing_polls, polled_at, error_at FROM source WHERE name = $1")
+            .bind(source).fetch_optional(p))?;
+        Ok(row.map_or_else(SourceState::default, |row| SourceState {
+            baseline_at: row.baseline_at.map(Timestamp),
+            polled_at: row.polled_at.map(Timestamp),
+            looked_at: row.polled_at.max(row.error_at).map(Timestamp),
+            missing_polls: row.missing_polls,
         }))
     }
 
@@ -182,29 +216,14 @@ impl Store {
             .bind(source).fetch_all(p))?)
     }
 
-    /// Replaces the categories of a source by what a complete scan saw.
+    /// Which of these articles were ever published with people being told, or to be told once released.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn save_categories(&self, source: &str, categories: &[Category]) -> Result<()> {
-        let mut tx = self.begin().await?;
-        exec!(&mut tx, sqlx::query("DELETE FROM category WHERE source = $1").bind(source))?;
-        for category in categories {
-            exec!(
-                &mut tx,
-                sqlx::query(
-                    "
-                INSERT INTO category (source, external_id, parent, slug, title) VALUES ($1, $2, $3, $4, $5)
-                ON CONFLICT (source, external_id) DO NOTHING"
-                )
-                .bind(source)
-                .bind(&category.external_id)
-                .bind(category.parent.as_deref())
-                .bind(&category.slug)
-                .bind(category.title.as_str())
-            )?;
-        }
-        tx.commit().await
+    pub async fn announced(&self, articles: &[i64]) -> Result<std::collections::HashSet<i64>> {
+        let sql = self.pick(ANNOUNCED, ANNOUNCED_JSONB);
+        let ids: Vec<i64> = read!(self, p => sqlx::query_scalar(sql).bind(to_json(&articles)?).fetch_all(p))?;
+        Ok(ids.into_iter().collect())
     }
 
     /// The categories of a source as the last complete scan saw them.
@@ -227,6 +246,11 @@ impl Store {
     /// When the database fails; the poll is then simply made again.
     pub async fn apply(&self, poll: &Poll, now: Timestamp) -> Result<Applied> {
         let mut tx = self.begin().await?;
+        if let Some((lease, holder)) = &poll.lease
+            && exec!(&mut tx, sqlx::query(STILL_OURS).bind(lease).bind(holder))? == 0
+        {
+            return Err(StoreError::Superseded);
+        }
         let mut applied = Applied::default();
         let mut touched = std::collections::BTreeSet::new();
         let version = if poll.upserts.is_empty() && poll.gone.is_empty() { 0 } else { next_version(&mut tx).await? };
@@ -239,6 +263,9 @@ impl Store {
                 Some(ChangeKind::Withdrawn) => {}
             }
         }
+        if let Some(categories) = &poll.categories {
+            write_categories(&mut tx, &poll.source, categories).await?;
+        }
         for (id, light) in &poll.touched {
             exec!(&mut tx, sqlx::query("UPDATE article SET light = $2 WHERE id = $1").bind(id).bind(light))?;
         }
@@ -250,6 +277,7 @@ impl Store {
                 &mut tx,
                 sqlx::query(CHANGE).bind(id).bind("withdrawn").bind(revision).bind(now.0).bind(false).bind(false)
             )?;
+            exec!(&mut tx, sqlx::query(FORGET_HELD).bind(id).bind(now.0))?;
             applied.withdrawn += 1;
             applied.cancelled += exec!(&mut tx, sqlx::query(CANCEL_FOR_ARTICLE).bind(id).bind(now.0))?;
             touched.extend(tx!(&mut tx, c => sqlx::query_scalar::<_, i64>(LIVE_FEEDS).bind(id).fetch_all(c))?);
@@ -392,6 +420,26 @@ impl Store {
     }
 }
 
+async fn write_categories(tx: &mut Tx, source: &str, categories: &[Category]) -> Result<()> {
+    exec!(tx, sqlx::query("DELETE FROM category WHERE source = $1").bind(source))?;
+    for category in categories {
+        exec!(
+            tx,
+            sqlx::query(
+                "
+            INSERT INTO category (source, external_id, parent, slug, title) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (source, external_id) DO NOTHING"
+            )
+            .bind(source)
+            .bind(&category.external_id)
+            .bind(category.parent.as_deref())
+            .bind(&category.slug)
+            .bind(category.title.as_str())
+        )?;
+    }
+    Ok(())
+}
+
 async fn write_upsert(
     tx: &mut Tx,
     upsert: &Upsert,
@@ -404,7 +452,7 @@ async fn write_upsert(
     let (id, revision, rank): (i64, i64, i64) = tx!(tx, c => sqlx::query_as(UPSERT)
         .bind(&article.source).bind(&article.external_id).bind(&upsert.entry_id).bind(&upsert.light)
         .bind(&upsert.fingerprint).bind(upsert.first_seen.0).bind(upsert.first_seen.0)
-        .bind(article.title.as_str()).bind(&body).bind(now.0).fetch_one(c))?;
+        .bind(article.title.as_str()).bind(&body).bind(now.0).bind(upsert.renew).fetch_one(c))?;
     if let Some(kind) = upsert.change {
         exec!(
             tx,

@@ -3,6 +3,7 @@
 //! A claim moves `due_at` to the end of the lease and writes a random token; only the holder of that token settles the
 //! row. A process that dies settles nothing, and its rows are simply due again.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -41,9 +42,25 @@ pub struct Claimed {
     pub created_at: i64,
     /// The revision by the change that caused it; 0 without one. Part of ids that stay the same on every retry.
     pub revision: i64,
-    /// For an article's mail: ids of the feeds that hold the article and that the person follows at once, now, between
-    /// commas. None if the article is no longer public or the person no longer follows: then nothing must go out.
-    pub feeds: Option<String>,
+    /// For an article's mail: the feeds that hold the article and that the person follows at once, now. Empty if the
+    /// article is no longer public or the person no longer follows: then nothing must go out.
+    #[sqlx(skip)]
+    pub feeds: Vec<i64>,
+}
+
+/// A claimed row as it comes: the feeds are a list of ids between commas.
+#[derive(FromRow)]
+struct ClaimedRow {
+    #[sqlx(flatten)]
+    claimed: Claimed,
+    feeds: Option<String>,
+}
+
+impl From<ClaimedRow> for Claimed {
+    fn from(row: ClaimedRow) -> Self {
+        let feeds = row.feeds.as_deref().unwrap_or_default();
+        Self { feeds: feeds.split(',').filter_map(|id| id.parse().ok()).collect(), ..row.claimed }
+    }
 }
 
 /// How a delivery is left after a try.
@@ -118,6 +135,16 @@ const FAN_OUT_PEOPLE: &str = "
     WHERE ch.id = $1 AND ch.people AND ch.kind <> 'withdrawn'
     ON CONFLICT DO NOTHING";
 
+// A mail that was cancelled while it was on its way (its article went and came back meanwhile) is that mail again: a second
+// one beside it would go out twice.
+const REVIVE: &str = "
+    UPDATE delivery SET state = 'pending', cause = NULL, settled_at = NULL
+    WHERE state = 'cancelled' AND lease IS NOT NULL AND channel = 'email' AND kind = 'published'
+      AND article_id = (SELECT ch.article_id FROM change ch JOIN article a ON a.id = ch.article_id AND a.visible
+                        WHERE ch.id = $1 AND ch.people AND ch.kind <> 'withdrawn')
+      AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = delivery.subscriber_id
+                      AND o.article_id = delivery.article_id AND o.channel = 'email' AND o.state <> 'cancelled')";
+
 // Endpoints hear of every change of every article that is, or until this change was, in a feed they follow.
 const FAN_OUT_ENDPOINTS: &str = "
     INSERT INTO delivery (lane, channel, kind, state, subscriber_id, article_id, change_id, due_at, created_at)
@@ -173,8 +200,10 @@ const SETTLE: &str = "
     UPDATE delivery SET
         state = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.state ELSE delivery.state END,
         due_at = CASE WHEN x.state = 'pending' THEN x.due_at ELSE delivery.due_at END,
-        settled_at = CASE WHEN x.state = 'pending' THEN NULL ELSE $2 END,
-        attempts = delivery.attempts - x.untried, cause = x.cause, detail = x.detail, lease = NULL
+        settled_at = CASE WHEN delivery.state = 'pending' AND x.state = 'pending' THEN NULL
+                          WHEN delivery.state = 'pending' OR x.state = 'sent' THEN $2 ELSE delivery.settled_at END,
+        cause = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.cause ELSE delivery.cause END,
+        attempts = delivery.attempts - x.untried, detail = x.detail, lease = NULL
     FROM (SELECT value->>'id' AS id, CAST(value->>'lease' AS INTEGER) AS lease, value->>'state' AS state,
                  value->>'due_at' AS due_at, value->>'untried' AS untried, value->>'cause' AS cause, value->>'detail' AS detail
           FROM json_each($1)) x
@@ -184,8 +213,10 @@ const SETTLE_JSONB: &str = "
     UPDATE delivery SET
         state = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.state ELSE delivery.state END,
         due_at = CASE WHEN x.state = 'pending' THEN x.due_at ELSE delivery.due_at END,
-        settled_at = CASE WHEN x.state = 'pending' THEN NULL ELSE $2 END,
-        attempts = delivery.attempts - x.untried, cause = x.cause, detail = x.detail, lease = NULL
+        settled_at = CASE WHEN delivery.state = 'pending' AND x.state = 'pending' THEN NULL
+                          WHEN delivery.state = 'pending' OR x.state = 'sent' THEN $2 ELSE delivery.settled_at END,
+        cause = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.cause ELSE delivery.cause END,
+        attempts = delivery.attempts - x.untried, detail = x.detail, lease = NULL
     FROM (SELECT (value->>'id')::bigint AS id, (value->>'lease')::bigint AS lease, value->>'state' AS state,
                  (value->>'due_at')::bigint AS due_at, (value->>'untried')::bigint AS untried, value->>'cause' AS cause, value->>'detail' AS detail
           FROM jsonb_array_elements($1::jsonb)) x
@@ -223,6 +254,7 @@ impl Store {
         if exec!(&mut tx, sqlx::query(TAKE_CHANGE).bind(change_id).bind(now.0))? == 0 {
             return Ok(None);
         }
+        exec!(&mut tx, sqlx::query(REVIVE).bind(change_id))?;
         let people = exec!(&mut tx, sqlx::query(FAN_OUT_PEOPLE).bind(change_id).bind(now.0))?;
         let endpoints = exec!(&mut tx, sqlx::query(FAN_OUT_ENDPOINTS).bind(change_id).bind(now.0))?;
         tx.commit().await?;
@@ -257,8 +289,9 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Claimed>> {
         let sql = self.pick(CLAIM, CLAIM_SKIP_LOCKED);
-        let mut rows: Vec<Claimed> = alone!(self, p => sqlx::query_as(sql).bind(lease).bind(until.0)
+        let rows: Vec<ClaimedRow> = alone!(self, p => sqlx::query_as(sql).bind(lease).bind(until.0)
             .bind(channel.as_str()).bind(lane.as_str()).bind(now.0).bind(limit).fetch_all(p).await)?;
+        let mut rows: Vec<Claimed> = rows.into_iter().map(Claimed::from).collect();
         // Neither engine promises an order.
         rows.sort_unstable_by_key(|r| r.id);
         Ok(rows)
@@ -287,6 +320,7 @@ impl Store {
             return Ok(0);
         }
         let settle = self.pick(SETTLE, SETTLE_JSONB);
+        let batch = &*without_nul(batch);
         let json = to_json(&batch)?;
         if !batch.iter().any(is_failed_try) {
             let settled = alone!(self, p => sqlx::query(settle).bind(&json).bind(now.0).execute(p).await
@@ -382,6 +416,15 @@ pub struct DeliveryCount {
     pub cause: String,
     /// How many.
     pub n: i64,
+}
+
+/// PostgreSQL keeps no NUL in a text: one odd reply must not keep a whole batch from settling.
+fn without_nul(batch: &[Settle]) -> Cow<'_, [Settle]> {
+    if batch.iter().all(|l| !l.detail.contains('\0')) {
+        return Cow::Borrowed(batch);
+    }
+    let clean = |l: &Settle| Settle { detail: l.detail.replace('\0', " "), ..l.clone() };
+    Cow::Owned(batch.iter().map(clean).collect())
 }
 
 const fn is_failed_try(line: &Settle) -> bool {

@@ -105,7 +105,8 @@ impl Store {
             let same_selection = before
                 .get(&spec.slug)
                 .and_then(|row| from_json::<FeedSpec>("feed.spec", &row.spec).ok())
-                .is_some_and(|old| old.select == spec.select);
+                // While a feed was retired, nobody kept what it holds.
+                .is_some_and(|old| old.select == spec.select && before[&spec.slug].retired_at.is_none());
             if !same_selection {
                 rematch.push(id);
             }

@@ -9,6 +9,12 @@ pub const MAX: usize = 100;
 /// where that loses less than half. Never empty: text without a letter or digit of ours gives `x`.
 #[must_use]
 pub fn slug(text: &str) -> String {
+    try_slug(text).unwrap_or_else(|| "x".to_owned())
+}
+
+/// As [`slug`], but nothing for text without a letter or digit of ours: for callers that have a better name then.
+#[must_use]
+pub fn try_slug(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len().min(MAX));
     for c in fold(text).chars() {
         if c.is_ascii_alphanumeric() {
@@ -23,7 +29,7 @@ pub fn slug(text: &str) -> String {
         }
     }
     out.truncate(out.trim_end_matches('-').len());
-    if out.is_empty() { "x".to_owned() } else { out }
+    (!out.is_empty()).then_some(out)
 }
 
 /// Whether this is a slug: 1 to [`MAX`] characters of `[a-z0-9-]`, with no hyphen at either end.
@@ -47,6 +53,7 @@ mod tests {
         assert_eq!(slug("  Tiến tới Đại hội Đảng!  "), "tien-toi-dai-hoi-dang");
         assert_eq!(slug("Ðổi mới"), "doi-moi");
         assert_eq!(slug("中国"), "x");
+        assert_eq!((try_slug("中国"), try_slug("X")), (None, Some("x".to_owned())));
     }
 
     #[test]

@@ -21,16 +21,20 @@ use crate::store::delivery::{Claimed, LEASE};
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::work::compose::{Composed, Composer, Letter};
+use crate::work::presence::Presence;
 use crate::work::settle::{Settler, caught};
 use crate::work::wakes::Wakes;
 
 use queue::{Queue, Waiting};
 
 /// Rows claimed at a time: composed together, so that readers of one article share its content.
-const CLAIM: i64 = 250;
+const CLAIM: i64 = 500;
 
 /// How often the outbox is looked at when no bell rings.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Why a claim is given back that another replica may have by now; if it has, this changes nothing.
+const CUT_OFF: &str = "put back by a replica that stood still";
 
 /// How long mails that are under way may take when the worker stops. What takes longer is given up: it is sent again
 /// when its lease ends, under the same id.
@@ -76,6 +80,7 @@ pub struct Mailer {
     transport: Transport,
     wakes: Wakes,
     metrics: Metrics,
+    presence: Presence,
     /// Mails that may be under way at once.
     in_flight: usize,
 }
@@ -83,7 +88,7 @@ pub struct Mailer {
 impl Mailer {
     /// A worker for this transport with so many connections.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         store: Store,
         clock: Clock,
         composer: Composer,
@@ -92,7 +97,15 @@ impl Mailer {
         wakes: Wakes,
         metrics: Metrics,
     ) -> Self {
-        Self { store, clock, composer, transport, wakes, metrics, in_flight: connections + READY }
+        let presence = Presence::alone(&clock);
+        Self { store, clock, composer, transport, wakes, metrics, presence, in_flight: connections + READY }
+    }
+
+    /// The same worker, one of several that share the database.
+    #[must_use]
+    pub fn among(mut self, presence: Presence) -> Self {
+        self.presence = presence;
+        self
     }
 
     /// Works until `stop` turns true; then finishes what is on its way and settles it.
@@ -106,6 +119,7 @@ impl Mailer {
                 queue: Arc::clone(&queue),
                 settler: settler.clone(),
                 transport: self.transport.clone(),
+                presence: self.presence.clone(),
                 from: Arc::clone(&from),
                 clock: self.clock.clone(),
                 metrics: self.metrics.clone(),
@@ -137,7 +151,8 @@ impl Mailer {
     /// Claims and composes some of the most urgent due mails, if they have room in the queue. Answers whether there may
     /// be more to do.
     async fn fill(&self, queue: &Queue, settler: &Settler) -> bool {
-        if self.transport.is_resting() {
+        // By now another replica may have what was claimed here; or every mail would fail at once.
+        if !self.presence.is_there() || self.transport.is_resting() {
             return false;
         }
         let due = match self.store.due_lane(Channel::Email, self.clock.now()).await {
@@ -149,7 +164,7 @@ impl Mailer {
         };
         let Some(lane) = due.filter(|lane| queue.has_room(*lane)) else { return false };
         let now = self.clock.now();
-        let lease = i64::from_le_bytes(self.clock.random());
+        let lease = self.presence.token();
         match self.store.claim(Channel::Email, lane, lease, now, now.plus(LEASE), CLAIM).await {
             // Another replica was faster.
             Ok(rows) if rows.is_empty() => false,
@@ -197,6 +212,7 @@ struct Sender {
     queue: Arc<Queue>,
     settler: Settler,
     transport: Transport,
+    presence: Presence,
     from: Arc<str>,
     clock: Clock,
     metrics: Metrics,
@@ -206,6 +222,10 @@ impl Sender {
     async fn run(self) {
         let mut bytes = Vec::new();
         while let Some(Waiting { claimed, lease, lane, letter }) = self.queue.next().await {
+            if !self.presence.may_send(lease) {
+                self.settler.put_back(claimed.id, lease, Duration::ZERO, CUT_OFF).await;
+                continue;
+            }
             let began = self.clock.now();
             let outcome = Box::pin(caught(self.transport.send(&self.from, &letter, &mut bytes))).await;
             self.metrics.attempted(Channel::Email, lane, &outcome, self.clock.now().since(began));

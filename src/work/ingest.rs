@@ -1,22 +1,25 @@
 //! Ingest: one poll of one source, from the scan to one transaction. Compares sets, not timestamps: a portal changes
 //! what is public without touching any date (content-store.md §7). A read error means no conclusions.
 
+mod compare;
+mod feeds;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use self::compare::opened;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::article::{Article, Category, ChangeKind, RawArticle};
-use crate::domain::feed::{Feed, FeedOrigin, FeedSpec};
-use crate::domain::selection::{Matcher, Selection};
+use crate::domain::selection::Matcher;
 use crate::domain::site::Site;
 use crate::feed::address;
-use crate::source::{AnySource, Scan, Source, SourceError};
+use crate::source::{AnySource, Source, SourceError};
 use crate::store::article::{Applied, Known, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
-use crate::store::feed::Membership;
 use crate::telemetry::metrics::Metrics;
 use crate::work::normalise::normalise;
+use crate::work::presence::Presence;
 use crate::work::wakes::Wakes;
 
 /// How many articles are fetched and, at first sight, written at a time.
@@ -24,9 +27,6 @@ const CHUNK: usize = 200;
 
 /// How long one replica may poll a source before another takes over.
 const LEASE: Duration = Duration::from_mins(10);
-
-/// A mass of vanished articles is believed at the third poll that sees it.
-const MISSING_POLLS: i64 = 2;
 
 /// The rules of ingest that an operator may set.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub struct Report {
     pub held: bool,
     /// Articles that look gone but are kept for now, because they are suspiciously many.
     pub kept: usize,
+    /// Whether the source could be read only in part: then nothing was taken for withdrawn.
+    pub partial: bool,
     /// What could not be read, one sentence each.
     pub faults: Vec<String>,
     /// Whether another replica was polling: then nothing was done.
@@ -77,19 +79,30 @@ pub struct Ingest {
     settings: Settings,
     wakes: Wakes,
     metrics: Metrics,
-    holder: String,
+    presence: Presence,
+    /// Sources that this process polls just now: the lease is the process's, and would let a second poll in.
+    polling: Mutex<BTreeSet<String>>,
+    /// What the log was told of each source's faults: once is enough while they stand.
+    told: Mutex<BTreeMap<String, Vec<String>>>,
 }
 
-/// What a scan means, once compared with what is known.
-struct Compared {
-    fetch: BTreeSet<String>,
-    gone: Vec<i64>,
-    kept: usize,
-    missing_polls: i64,
+/// What a fetched article is judged by.
+struct Scene<'a> {
+    known: &'a HashMap<String, Known>,
+    lights: HashMap<&'a str, &'a str>,
+    matchers: Vec<(i64, Matcher)>,
+    categories: HashMap<String, Category>,
+    /// Categories whose coming shows articles that are not new.
+    opened: HashSet<&'a str>,
+    /// Known articles that people were told of before they went.
+    announced: HashSet<i64>,
+    last_poll: Timestamp,
+    baseline: bool,
+    now: Timestamp,
 }
 
 impl Ingest {
-    /// An ingest over these sources. `holder` names this process in leases.
+    /// An ingest over these sources.
     #[must_use]
     pub fn new(
         store: Store,
@@ -100,8 +113,26 @@ impl Ingest {
         wakes: Wakes,
         metrics: Metrics,
     ) -> Self {
-        let holder = format!("{:016x}", u64::from_le_bytes(clock.random()));
-        Self { store, clock, site, sources, settings, wakes, metrics, holder }
+        let presence = Presence::alone(&clock);
+        Self {
+            store,
+            clock,
+            site,
+            sources,
+            settings,
+            wakes,
+            metrics,
+            presence,
+            polling: Mutex::default(),
+            told: Mutex::default(),
+        }
+    }
+
+    /// The same ingest, one of several that share the database.
+    #[must_use]
+    pub fn among(mut self, presence: Presence) -> Self {
+        self.presence = presence;
+        self
     }
 
     /// Names of the sources.
@@ -114,15 +145,36 @@ impl Ingest {
     /// # Errors
     /// [`IngestError`]; the fault is also kept with the source for the dashboard. Nothing was concluded.
     pub async fn poll(&self, name: &str) -> Result<Report, IngestError> {
+        self.poll_since(name, None).await
+    }
+
+    /// Polls on a beat of the schedule, which every replica has at the same second: the first of them polls, the others
+    /// find it done.
+    ///
+    /// # Errors
+    /// As [`Ingest::poll`].
+    pub async fn poll_on_beat(&self, name: &str) -> Result<Report, IngestError> {
+        let now = self.clock.now();
+        self.poll_since(name, Some(Timestamp(now.0 - now.0.rem_euclid(1000)))).await
+    }
+
+    /// Polls unless somebody is polling, or has polled since `beat`.
+    async fn poll_since(&self, name: &str, beat: Option<Timestamp>) -> Result<Report, IngestError> {
         let source = self.sources.get(name).ok_or_else(|| {
             IngestError::Unknown(name.to_owned(), self.sources.keys().cloned().collect::<Vec<_>>().join(", "))
         })?;
-        let lease = format!("poll:{name}");
-        if !self.store.take_lease(&lease, &self.holder, self.clock.now(), LEASE).await? {
-            return Ok(Report { busy: true, ..Report::default() });
+        let busy = || Ok(Report { busy: true, ..Report::default() });
+        let Some(_turn) = Turn::take(&self.polling, name) else { return busy() };
+        let (lease, holder) = (lease_name(name), self.presence.worker().name());
+        if !self.store.take_lease(&lease, &holder, self.clock.now(), LEASE).await? {
+            return busy();
+        }
+        if beat.is_some() && self.store.source_state(name).await?.looked_at >= beat {
+            self.store.drop_lease(&lease, &holder).await?;
+            return busy();
         }
         let began = self.clock.now();
-        let result = self.poll_held(name, source).await;
+        let result = self.poll_held(name, source, &holder).await;
         let ended = self.clock.now();
         match &result {
             Ok(_) => self.metrics.polled(name, Ok(()), ended.since(began), ended),
@@ -132,7 +184,7 @@ impl Ingest {
         if let Err(IngestError::Source(e)) = &result {
             self.store.poll_failed(name, &e.to_string(), self.clock.now()).await?;
         }
-        self.store.drop_lease(&lease, &self.holder).await?;
+        self.store.drop_lease(&lease, &holder).await?;
         if let Ok(report) = &result
             && report.applied != Applied::default()
         {
@@ -153,17 +205,19 @@ impl Ingest {
         Ok(freed)
     }
 
-    async fn poll_held(&self, name: &str, source: &AnySource) -> Result<Report, IngestError> {
+    async fn poll_held(&self, name: &str, source: &AnySource, holder: &str) -> Result<Report, IngestError> {
         let now = self.clock.now();
         let scan = source.scan(now).await?;
         let state = self.store.source_state(name).await?;
-        let recategorised = self.take_categories(name, &scan).await?;
+        let before = self.store.categories(name).await?;
+        let moved = self.moved_categories(name, &before, &scan).await?;
         let known: HashMap<String, Known> =
             self.store.known_articles(name).await?.into_iter().map(|k| (k.external_id.clone(), k)).collect();
-        let compared = compare(&scan, &known, recategorised, state.missing_polls);
+        let compared = self.compare(name, &scan, &known, &before, state.missing_polls).await?;
         let baseline = state.baseline_at.is_none();
         let mut report = Report {
             kept: compared.kept,
+            partial: !scan.complete,
             faults: scan.faults.iter().map(|f| f.message.clone()).collect(),
             ..Report::default()
         };
@@ -172,25 +226,32 @@ impl Ingest {
             gone: compared.gone,
             missing_polls: compared.missing_polls,
             next_flip: scan.next_flip,
+            categories: moved,
+            lease: Some((lease_name(name), holder.to_owned())),
             ..Poll::default()
         };
-        let matchers = if compared.fetch.is_empty() { Vec::new() } else { self.matchers().await? };
-        let categories: HashMap<String, Category> =
-            scan.categories.iter().map(|c| (c.external_id.clone(), c.clone())).collect();
-        let lights: HashMap<&str, &str> =
-            scan.articles.iter().map(|l| (l.external_id.as_str(), l.fingerprint.as_str())).collect();
+        let scene = Scene {
+            lights: scan.articles.iter().map(|l| (l.external_id.as_str(), l.fingerprint.as_str())).collect(),
+            matchers: if compared.fetch.is_empty() { Vec::new() } else { self.matchers().await? },
+            categories: scan.categories.iter().map(|c| (c.external_id.clone(), c.clone())).collect(),
+            opened: opened(&scan, &before),
+            announced: self.announced(&compared.fetch, &known).await?,
+            known: &known,
+            last_poll: state.polled_at.unwrap_or(now),
+            baseline,
+            now,
+        };
         let ids: Vec<String> = compared.fetch.into_iter().collect();
         for chunk in ids.chunks(CHUNK) {
             let wanted: BTreeSet<String> = chunk.iter().cloned().collect();
             let fetched = source.fetch(&wanted, now).await?;
             report.faults.extend(fetched.faults.into_iter().map(|f| f.message));
             for raw in &fetched.articles {
-                match normalise(name, raw, &categories, &self.site) {
-                    Ok(article) => {
-                        let light = lights.get(raw.external_id.as_str()).copied().unwrap_or_default();
-                        self.judge(raw, article, light, &known, &matchers, baseline, now, &mut poll);
-                    }
+                match normalise(name, raw, &scene.categories, &self.site) {
+                    Ok(article) => self.judge(raw, article, &scene, &mut poll),
                     Err(unfit) => {
+                        // What was there before is no longer what the portal shows.
+                        poll.gone.extend(known.get(&raw.external_id).filter(|k| k.visible).map(|k| k.id));
                         report.faults.push(format!("{name}: article {}: {unfit}; it is left out", raw.external_id));
                     }
                 }
@@ -198,18 +259,19 @@ impl Ingest {
             if baseline {
                 // A baseline may be large and tells nobody: it is written as it comes.
                 sort(&mut poll.upserts);
-                let part =
-                    Poll { source: name.to_owned(), upserts: std::mem::take(&mut poll.upserts), ..Poll::default() };
+                let part = Poll {
+                    source: name.to_owned(),
+                    upserts: std::mem::take(&mut poll.upserts),
+                    lease: poll.lease.clone(),
+                    ..Poll::default()
+                };
                 report.applied.baseline += self.store.apply(&part, now).await?.baseline;
-                self.store.take_lease(&format!("poll:{name}"), &self.holder, self.clock.now(), LEASE).await?;
+                self.store.take_lease(&lease_name(name), holder, self.clock.now(), LEASE).await?;
             }
         }
-        let new = poll.upserts.iter().filter(|u| u.change == Some(ChangeKind::Published)).count();
-        if new > self.settings.max_new {
-            report.held = true;
-            for upsert in poll.upserts.iter_mut().filter(|u| u.change == Some(ChangeKind::Published)) {
-                upsert.held = true;
-            }
+        report.held = poll.upserts.iter().filter(|u| u.held).count() > self.settings.max_new;
+        if !report.held {
+            poll.upserts.iter_mut().for_each(|upsert| upsert.held = false);
         }
         sort(&mut poll.upserts);
         poll.baseline_done = baseline && scan.complete;
@@ -224,25 +286,16 @@ impl Ingest {
             self.metrics.changed(name, kind, count as u64);
         }
         self.metrics.held(name, u64::try_from(self.store.held(name).await?).unwrap_or(0));
-        tell(name, &report);
+        self.tell(name, &report);
         Ok(report)
     }
 
     /// What one fetched article means: new, back, changed, or only touched.
-    #[expect(clippy::too_many_arguments, reason = "one step of one loop; a struct for it would be read once")]
-    fn judge(
-        &self,
-        raw: &RawArticle,
-        article: Article,
-        light: &str,
-        known: &HashMap<String, Known>,
-        matchers: &[(i64, Matcher)],
-        baseline: bool,
-        now: Timestamp,
-        poll: &mut Poll,
-    ) {
+    fn judge(&self, raw: &RawArticle, article: Article, scene: &Scene<'_>, poll: &mut Poll) {
         let fingerprint = article.fingerprint();
-        let change = match known.get(&raw.external_id) {
+        let light = scene.lights.get(raw.external_id.as_str()).copied().unwrap_or_default();
+        let known = scene.known.get(&raw.external_id);
+        let change = match known {
             Some(known) if known.visible && known.fingerprint == fingerprint => {
                 if known.light != light {
                     poll.touched.push((known.id, light.to_owned()));
@@ -252,8 +305,17 @@ impl Ingest {
             Some(known) if known.visible => ChangeKind::Revised,
             _ => ChangeKind::Published,
         };
-        let fresh = article.published.plus(self.settings.max_age) >= now;
-        let matches = matchers.iter().filter_map(|(feed, matcher)| Some((*feed, matcher.matches(&article)?))).collect();
+        let came_with_category = raw.categories.first().is_some_and(|own| scene.opened.contains(own.as_str()));
+        // The backlog of a category that was opened is not news, nor is what comes back if nobody was told before.
+        let news = match known {
+            Some(known) if known.visible => true,
+            Some(known) => scene.announced.contains(&known.id) || article.published >= scene.last_poll,
+            None => !came_with_category || article.published >= scene.last_poll,
+        };
+        let fresh = article.published.plus(self.settings.max_age) >= scene.now;
+        let renew = known.is_none_or(|k| !k.visible || !Article::is_minor(&k.fingerprint, &fingerprint));
+        let matches =
+            scene.matchers.iter().filter_map(|(feed, matcher)| Some((*feed, matcher.matches(&article)?))).collect();
         poll.upserts.push(Upsert {
             light: light.to_owned(),
             fingerprint,
@@ -262,85 +324,41 @@ impl Ingest {
                 &format!("{}/article/{}", article.source, article.external_id),
             ),
             // News goes on top of its feeds even if it is dated back a little; an old article goes to its place.
-            first_seen: if baseline || !fresh { article.published.min(now) } else { now },
-            change: (!baseline).then_some(change),
-            people: fresh,
-            held: false,
+            first_seen: if scene.baseline || !fresh { article.published.min(scene.now) } else { scene.now },
+            change: (!scene.baseline).then_some(change),
+            renew,
+            people: !scene.baseline && fresh && news,
+            // Counts towards a flood; let go again if there is none.
+            held: !scene.baseline && change == ChangeKind::Published && !came_with_category,
             matches,
             article,
         });
     }
 
-    /// Keeps the categories of a complete scan and their feeds. Answers whether any moved: then articles are read again,
-    /// since they carry the titles of their categories.
-    async fn take_categories(&self, name: &str, scan: &Scan) -> Result<bool, IngestError> {
-        if !scan.complete {
-            return Ok(false);
-        }
-        let mut before = self.store.categories(name).await?;
-        let mut after = scan.categories.clone();
-        before.sort_by(|a, b| a.external_id.cmp(&b.external_id));
-        after.sort_by(|a, b| a.external_id.cmp(&b.external_id));
-        if before == after {
-            return Ok(false);
-        }
-        self.store.save_categories(name, &after).await?;
-        self.declare_category_feeds().await?;
-        Ok(!before.is_empty())
+    /// Which articles among `fetch` were public before, and people were told.
+    async fn announced(
+        &self,
+        fetch: &BTreeSet<String>,
+        known: &HashMap<String, Known>,
+    ) -> Result<HashSet<i64>, IngestError> {
+        let back: Vec<i64> = fetch.iter().filter_map(|id| known.get(id)).filter(|k| !k.visible).map(|k| k.id).collect();
+        Ok(if back.is_empty() { HashSet::new() } else { self.store.announced(&back).await? })
     }
 
-    /// Makes the feeds of categories equal to the categories that are known now.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn declare_category_feeds(&self) -> Result<(), IngestError> {
-        let mut specs: BTreeMap<String, FeedSpec> = BTreeMap::new();
-        if self.settings.each_category {
-            for name in self.sources.keys() {
-                for category in self.store.categories(name).await? {
-                    specs.entry(category.slug.clone()).or_insert_with(|| category_feed(&category));
-                }
-            }
+    fn tell(&self, name: &str, report: &Report) {
+        tell(name, report);
+        let mut faults = report.faults.clone();
+        if report.partial {
+            faults.push("not everything could be read: until it can, no article is taken for withdrawn".to_owned());
         }
-        let specs: Vec<FeedSpec> = specs.into_values().collect();
-        self.declare(FeedOrigin::Category, &specs).await
-    }
-
-    /// Makes the feeds of one origin equal to these, and fills those whose selection is new. Nobody is told of what a
-    /// new feed holds already.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn declare(&self, origin: FeedOrigin, specs: &[FeedSpec]) -> Result<(), IngestError> {
-        let now = self.clock.now();
-        let fill = self.store.declare_feeds(origin, specs, now).await?;
-        if !fill.is_empty() {
-            self.refill(&fill, now).await?;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = told.insert(name.to_owned(), faults.clone()).unwrap_or_default();
+        for fault in faults.iter().filter(|fault| !before.contains(fault)) {
+            tracing::warn!(source = name, "{fault}");
         }
-        self.wakes.feeds.notify_one();
-        Ok(())
-    }
-
-    async fn refill(&self, feeds: &[Feed], now: Timestamp) -> Result<(), IngestError> {
-        let matchers: Vec<Matcher> = feeds.iter().map(|f| f.spec.select.matcher()).collect();
-        let mut members: Vec<Vec<Membership>> = vec![Vec::new(); feeds.len()];
-        let mut after = 0;
-        loop {
-            let page = self.store.articles_after(after, 500).await?;
-            let Some(last) = page.last() else { break };
-            after = last.id;
-            for stored in &page {
-                for (matcher, members) in matchers.iter().zip(&mut members) {
-                    if let Some(reason) = matcher.matches(&stored.article) {
-                        members.push(Membership { article_id: stored.id, first_seen: stored.first_seen, reason });
-                    }
-                }
-            }
+        if faults.is_empty() && !before.is_empty() {
+            tracing::info!(source = name, "everything can be read again");
         }
-        for (feed, members) in feeds.iter().zip(&members) {
-            self.store.refill_feed(feed.id, members, now).await?;
-        }
-        Ok(())
     }
 
     async fn matchers(&self) -> Result<Vec<(i64, Matcher)>, IngestError> {
@@ -349,49 +367,27 @@ impl Ingest {
     }
 }
 
-/// Compares a scan with what is known.
-fn compare(scan: &Scan, known: &HashMap<String, Known>, recategorised: bool, missing_polls: i64) -> Compared {
-    let fetch = scan
-        .articles
-        .iter()
-        .filter(|light| {
-            known.get(&light.external_id).is_none_or(|k| !k.visible || k.light != light.fingerprint || recategorised)
-        })
-        .map(|light| light.external_id.clone())
-        .collect();
-    let mut compared = Compared { fetch, gone: Vec::new(), kept: 0, missing_polls: 0 };
-    if !scan.complete {
-        compared.missing_polls = missing_polls;
-        return compared;
-    }
-    let seen: HashSet<&str> = scan
-        .articles
-        .iter()
-        .map(|l| l.external_id.as_str())
-        // What could not be read is unknown, not gone.
-        .chain(scan.faults.iter().map(|f| f.external_id.as_str()))
-        .collect();
-    let visible = known.values().filter(|k| k.visible).count();
-    let mut gone: Vec<i64> =
-        known.values().filter(|k| k.visible && !seen.contains(k.external_id.as_str())).map(|k| k.id).collect();
-    gone.sort_unstable();
-    if gone.len() > 20.max(visible / 5) && missing_polls < MISSING_POLLS {
-        compared.kept = gone.len();
-        compared.missing_polls = missing_polls + 1;
-    } else {
-        compared.gone = gone;
-    }
-    compared
+/// What one replica at a time holds while it polls this source.
+fn lease_name(source: &str) -> String {
+    format!("poll:{source}")
 }
 
-fn category_feed(category: &Category) -> FeedSpec {
-    FeedSpec {
-        slug: category.slug.clone(),
-        title: category.title.clone(),
-        description: crate::text::xml::XmlText::default(),
-        title_en: None,
-        description_en: None,
-        select: Selection { categories: vec![category.slug.clone()], ..Selection::default() },
+/// The turn to poll a source in this process; given back when dropped, however the poll ended.
+struct Turn<'a> {
+    polling: &'a Mutex<BTreeSet<String>>,
+    name: &'a str,
+}
+
+impl<'a> Turn<'a> {
+    fn take(polling: &'a Mutex<BTreeSet<String>>, name: &'a str) -> Option<Self> {
+        let new = polling.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        new.then_some(Self { polling, name })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.polling.lock().unwrap_or_else(PoisonError::into_inner).remove(self.name);
     }
 }
 
@@ -404,6 +400,7 @@ fn sort(upserts: &mut [Upsert]) {
 
 fn tell(name: &str, report: &Report) {
     let a = report.applied;
+    tracing::debug!(source = name, "polled");
     if a != Applied::default() {
         tracing::info!(
             source = name,
@@ -429,8 +426,5 @@ fn tell(name: &str, report: &Report) {
             "unusually many articles are gone from the source: they are kept for two more polls; check the source's \
              address, table prefix and grants"
         );
-    }
-    for fault in &report.faults {
-        tracing::warn!(source = name, "{fault}");
     }
 }

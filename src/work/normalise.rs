@@ -33,13 +33,14 @@ pub fn normalise<S: std::hash::BuildHasher>(
     categories: &HashMap<String, Category, S>,
     site: &Site,
 ) -> Result<Article, Unfit> {
-    // Links in a portal's text are relative to the site root, not to the article (feeds.md d6); the article's own
-    // absolute address tells which site that is.
-    let url = site.base_url.join(&raw.url).map_err(|_| Unfit::Address(raw.url.clone()))?;
+    let base = raw.base.as_ref().unwrap_or(&site.base_url);
+    let url = base.join(&raw.url).map_err(|_| Unfit::Address(raw.url.clone()))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(Unfit::Address(raw.url.clone()));
     }
-    let root = url.join("/").unwrap_or_else(|_| url.clone());
+    // Links in a portal's text are relative to the portal's root, not to the article (feeds.md d6). Where the source does
+    // not say which that is, the article's own address tells the host.
+    let root = raw.base.clone().or_else(|| url.join("/").ok()).unwrap_or_else(|| url.clone());
     let content_html = html::clean(&raw.content_html, &root);
     let lede = html::plain(&raw.summary_html);
     let lede = if lede.trim().is_empty() { html::plain(&raw.content_html) } else { lede };

@@ -1,1 +1,8 @@
-//! Laws: web.
+//! Laws of what calls in over HTTP.
+
+mod admin;
+mod api;
+mod documents;
+mod health;
+mod pages;
+mod people;

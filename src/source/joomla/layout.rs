@@ -48,7 +48,8 @@ impl Optional {
         }
     }
 
-    const fn words(self) -> &'static str {
+    /// What it is for, and where it is.
+    pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Users => "names of authors (users: id, name)",
             Self::Tags => "tags (tags, contentitem_tag_map)",

@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::domain::article::Image;
-use crate::source::media::media_type;
+use crate::text::media::media_type;
 use crate::text::xml::XmlText;
 
 /// The intro picture, else that of the full text. Joomla 4 and later append `#joomlaImage://…?width=…&height=…` to the

@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::article::Category;
-use crate::source::slug::{is_slug, slug, take};
 use crate::source::stamp::Stamp;
+use crate::source::unique::take;
+use crate::text::slug::{is_slug, try_slug};
 use crate::text::xml::XmlText;
 
 /// One row of the categories table.
@@ -88,6 +89,8 @@ impl Tree {
             for text in [&node.title, &node.alias, &node.language] {
                 stamp.part(text);
             }
+            // Another category may have taken or left the alias.
+            stamp.maybe(self.slugs.get(&node.id).map(String::as_str));
         }
         stamp.hex()
     }
@@ -118,10 +121,10 @@ fn name(nodes: &BTreeMap<i64, Node>) -> BTreeMap<i64, String> {
     order
         .into_iter()
         .map(|node| {
-            let wanted = if is_slug(&node.alias) { node.alias.clone() } else { slug(&node.title) };
-            let longer =
-                if wanted.is_empty() { format!("category-{}", node.id) } else { format!("{wanted}-{}", node.id) };
-            (node.id, take(&mut taken, wanted, longer))
+            let wanted = if is_slug(&node.alias) { Some(node.alias.clone()) } else { try_slug(&node.title) };
+            let wanted = wanted.unwrap_or_else(|| format!("category-{}", node.id));
+            let longer = format!("{wanted}-{}", node.id);
+            (node.id, take(&mut taken, &wanted, longer))
         })
         .collect()
 }

@@ -9,8 +9,9 @@ use crate::domain::delivery::Lane;
 use crate::store::delivery::Claimed;
 use crate::work::compose::Letter;
 
-/// When fewer than this wait, the next claim is made, while these are being sent.
-pub(super) const LOW: usize = 250;
+/// When fewer than this wait, the next claim is made, while these are being sent. So no more wait in one process than
+/// this and one claim: what another replica could send meanwhile, and what lies idle when the process dies.
+pub(super) const LOW: usize = 500;
 
 /// A letter that waits for its turn, under its claim.
 pub(super) struct Waiting {

@@ -271,3 +271,19 @@ fn the_proof_refuses_what_readers_refuse() {
     }
     assert!(proof(Format::Rss, b"\xFF").is_err_and(|said| said.contains("UTF-8")));
 }
+
+#[test]
+fn line_ends_are_the_same_for_readers_of_xml_and_of_json() {
+    let mut article = stored(1);
+    article.article.content_html = "<pre>một\r\nhai\rba\nbốn</pre>\r\n".into();
+    let document = Document::new(&site(), &feed(), &[article]);
+    let meant = "<pre>một\nhai\nba\nbốn</pre>";
+    let rss = rss_of(&document);
+    let rss = roxmltree::Document::parse(&rss).expect("well-formed");
+    let item = rss.descendants().find(|node| node.has_tag_name("item")).expect("an item");
+    assert_eq!(text(item, "", "link"), document.items[0].link);
+    assert_eq!(text(item, CONTENT, "encoded"), meant);
+    let json: serde_json::Value =
+        serde_json::from_slice(&render(&document, Format::Json).expect("written")).expect("JSON");
+    assert_eq!(json["items"][0]["content_html"], meant);
+}

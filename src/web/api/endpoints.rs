@@ -1,0 +1,112 @@
+//! Endpoints by API: sites say where their webhooks go and for which feeds. The signing secret is shown once.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::web::{Bytes, Data, Path};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{Caller, body, ok};
+use crate::clock::Timestamp;
+use crate::domain::feed::Feed;
+use crate::notify::webhook::secret::Secret;
+use crate::store::endpoint::{Endpoint, NewEndpoint};
+use crate::web::Shared;
+use crate::web::reply::Fault;
+
+/// Letters of an endpoint's name, at most.
+const LONGEST_NAME: usize = 100;
+
+/// Letters of an endpoint's address, at most.
+const LONGEST_URL: usize = 2_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    url: String,
+    name: String,
+    feeds: Vec<String>,
+}
+
+/// `POST /api/v1/endpoints`
+pub async fn create(_: Caller, shared: Data<Shared>, bytes: Bytes) -> Result<HttpResponse, Fault> {
+    let wanted: Wanted = body(&bytes)?;
+    let name = wanted.name.trim();
+    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        return Err(Fault::Unprocessable(format!("name: write 1 to {LONGEST_NAME} characters")));
+    }
+    let all = shared.store.feeds().await?;
+    let mut feeds = Vec::new();
+    for slug in &wanted.feeds {
+        let feed = all.iter().find(|f| f.spec.slug == *slug && !f.retired);
+        let feed = feed.ok_or_else(|| {
+            Fault::Unprocessable(format!(
+                "feeds: there is no feed named \"{}\"",
+                slug.chars().take(100).collect::<String>()
+            ))
+        })?;
+        if !feeds.contains(&feed.id) {
+            feeds.push(feed.id);
+        }
+    }
+    if feeds.is_empty() {
+        return Err(Fault::Unprocessable("feeds: name at least one feed".into()));
+    }
+    // One answer for every refusal: what our network can reach is nobody's business.
+    let refused = || Fault::Unprocessable("url: address not allowed".into());
+    let url = Url::parse(wanted.url.trim()).ok().filter(|u| u.as_str().len() <= LONGEST_URL).ok_or_else(refused)?;
+    shared.client.vet(&url).await.map_err(|fault| {
+        tracing::info!(host = url.host_str(), %fault, "an endpoint was refused");
+        refused()
+    })?;
+    let public_id = format!("ep_{:024x}", u128::from_le_bytes(shared.clock.random()) >> 32);
+    let secret = Secret::generate(&shared.clock).reveal();
+    let new = NewEndpoint { public_id: &public_id, name, url: url.as_str(), secret: &secret, feeds: &feeds };
+    shared.store.add_endpoint(&new, shared.clock.now()).await?;
+    tracing::info!(endpoint = public_id, host = url.host_str(), "an endpoint was made");
+    let endpoint = shared.store.endpoint(&public_id).await?.ok_or(Fault::Internal)?;
+    let mut shown = describe(&shared, &endpoint, &all).await?;
+    shown["secret"] = secret.into();
+    Ok(HttpResponse::Created()
+        .insert_header((LOCATION, format!("{}api/v1/endpoints/{public_id}", shared.view.root())))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(shown.to_string()))
+}
+
+/// `GET /api/v1/endpoints`
+pub async fn list(_: Caller, shared: Data<Shared>) -> Result<HttpResponse, Fault> {
+    let all = shared.store.feeds().await?;
+    let mut endpoints = Vec::new();
+    for endpoint in shared.store.endpoints().await? {
+        endpoints.push(describe(&shared, &endpoint, &all).await?);
+    }
+    Ok(ok(&json!({ "endpoints": endpoints })))
+}
+
+/// `GET /api/v1/endpoints/{id}`
+pub async fn one(_: Caller, shared: Data<Shared>, id: Path<String>) -> Result<HttpResponse, Fault> {
+    let endpoint = shared.store.endpoint(&id).await?.ok_or(Fault::NotFound)?;
+    Ok(ok(&describe(&shared, &endpoint, &shared.store.feeds().await?).await?))
+}
+
+/// `DELETE /api/v1/endpoints/{id}`
+pub async fn delete(_: Caller, shared: Data<Shared>, id: Path<String>) -> Result<HttpResponse, Fault> {
+    if shared.store.delete_endpoint(&id, shared.clock.now()).await? {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(Fault::NotFound)
+    }
+}
+
+async fn describe(shared: &Shared, endpoint: &Endpoint, all: &[Feed]) -> Result<Value, Fault> {
+    let followed = shared.store.endpoint_feeds(endpoint.subscriber_id).await?;
+    let feeds: Vec<&str> = all.iter().filter(|f| followed.contains(&f.id)).map(|f| f.spec.slug.as_str()).collect();
+    let when = |millis: i64| Timestamp(millis).rfc3339(&shared.site.zone);
+    Ok(json!({
+        "id": endpoint.public_id, "name": endpoint.name, "url": endpoint.url, "feeds": feeds,
+        "created_at": when(endpoint.created_at), "disabled_at": endpoint.disabled_at.map(when),
+        "disabled_reason": endpoint.disabled_reason,
+    }))
+}

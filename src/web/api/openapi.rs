@@ -1,0 +1,157 @@
+//! The API described by itself: OpenAPI 3.1. A test holds it against the routes.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
+use serde_json::{Value, json};
+
+use crate::web::Shared;
+
+/// `GET /api/openapi.json`
+pub async fn document(shared: Data<Shared>) -> HttpResponse {
+    let document = describe(shared.site.link("").trim_end_matches('/'));
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "public, max-age=3600"))
+        .content_type("application/json")
+        .body(document.to_string())
+}
+
+/// The document for a server at this address.
+#[must_use]
+pub fn describe(server: &str) -> Value {
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "loa", "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+            "description": "Feeds of a portal, subscriptions of people, webhooks of sites. Every call needs a bearer token, \
+                            made with `loa token create NAME`. Faults are problem documents (RFC 9457)."
+        },
+        "servers": [{ "url": server }],
+        "security": [{ "token": [] }],
+        "tags": [{ "name": "feeds" }, { "name": "endpoints" }, { "name": "people" }, { "name": "operation" }],
+        "paths": paths(),
+        "components": {
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "responses": { "Problem": {
+                "description": "What is wrong, and what to do.",
+                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } }
+            } },
+            "schemas": schemas()
+        }
+    })
+}
+
+fn paths() -> Value {
+    let id = json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
+    let name = json!({ "name": "name", "in": "path", "required": true, "schema": { "type": "string" },
+                       "description": "Name of the source in the configuration." });
+    json!({
+        "/api/v1/feeds": { "get": call("listFeeds", "feeds", "Every feed that can be followed", "200", Some("FeedList"), &[], None) },
+        "/api/v1/endpoints": {
+            "get": call("listEndpoints", "endpoints", "Every endpoint", "200", Some("EndpointList"), &[], None),
+            "post": call("createEndpoint", "endpoints",
+                "Registers where webhooks go. The answer holds the signing secret, this once", "201",
+                Some("NewEndpoint"), &[], Some("EndpointRequest"))
+        },
+        "/api/v1/endpoints/{id}": {
+            "get": call("getEndpoint", "endpoints", "One endpoint", "200", Some("Endpoint"), std::slice::from_ref(&id), None),
+            "delete": call("deleteEndpoint", "endpoints", "Deletes an endpoint and cancels what waits for it", "204",
+                None, std::slice::from_ref(&id), None)
+        },
+        "/api/v1/subscriptions": { "post": call("requestSubscription", "people",
+            "Asks a person by mail to confirm. The answer is the same whether or not the address is known", "202",
+            Some("Requested"), &[], Some("SubscriptionRequest")) },
+        "/api/v1/sources/{name}/poll": { "post": call("pollSource", "operation", "Polls a source now", "200",
+            Some("PollReport"), std::slice::from_ref(&name), None) },
+        "/api/v1/sources/{name}/release": { "post": call("releaseSource", "operation",
+            "Lets go what the flood guard holds", "200", Some("Released"), std::slice::from_ref(&name), None) },
+        "/api/v1/articles/{id}/deliveries": { "get": call("countDeliveries", "operation",
+            "How many deliveries of an article are in each state", "200", Some("Deliveries"), &[id], None) }
+    })
+}
+
+fn call(
+    operation: &str,
+    tag: &str,
+    summary: &str,
+    status: &str,
+    answer: Option<&str>,
+    parameters: &[Value],
+    body: Option<&str>,
+) -> Value {
+    let schema = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let mut good = json!({ "description": "Done." });
+    if let Some(answer) = answer {
+        good["content"] = json!({ "application/json": { "schema": schema(answer) } });
+    }
+    let mut call = json!({
+        "operationId": operation, "tags": [tag], "summary": summary,
+        "responses": { status: good, "default": { "$ref": "#/components/responses/Problem" } }
+    });
+    if !parameters.is_empty() {
+        call["parameters"] = json!(parameters);
+    }
+    if let Some(body) = body {
+        call["requestBody"] =
+            json!({ "required": true, "content": { "application/json": { "schema": schema(body) } } });
+    }
+    call
+}
+
+fn object(required: &[&str], properties: Value) -> Value {
+    let mut object = json!({ "type": "object", "required": required });
+    object["properties"] = properties;
+    object
+}
+
+fn list_of(name: &str, of: &str) -> Value {
+    object(&[name], json!({ name: { "type": "array", "items": { "$ref": format!("#/components/schemas/{of}") } } }))
+}
+
+fn schemas() -> Value {
+    let text = json!({ "type": "string" });
+    let number = json!({ "type": "integer", "minimum": 0 });
+    let uri = json!({ "type": "string", "format": "uri" });
+    let time = json!({ "type": "string", "format": "date-time" });
+    let texts = json!({ "type": "array", "items": { "type": "string" } });
+    let endpoint = json!({
+        "id": text, "name": text, "url": uri, "feeds": texts, "created_at": time,
+        "disabled_at": { "type": ["string", "null"], "format": "date-time" },
+        "disabled_reason": { "type": ["string", "null"] }
+    });
+    let mut new_endpoint = endpoint.clone();
+    new_endpoint["secret"] =
+        json!({ "type": "string", "description": "whsec_…, the key of the signatures (Standard Webhooks)." });
+    json!({
+        "Problem": object(&["type", "title", "status", "detail"],
+            json!({ "type": text, "title": text, "status": { "type": "integer" }, "detail": text })),
+        "Feed": object(&["slug", "title", "kind", "page", "rss", "atom", "json"], json!({
+            "slug": text, "title": text, "title_en": { "type": ["string", "null"] }, "description": text,
+            "kind": { "type": "string", "enum": ["topic", "category"] }, "page": uri, "rss": uri, "atom": uri,
+            "json": uri, "articles_per_week": number, "changed_at": time })),
+        "FeedList": list_of("feeds", "Feed"),
+        "Endpoint": object(&["id", "name", "url", "feeds", "created_at"], endpoint),
+        "NewEndpoint": object(&["id", "name", "url", "feeds", "created_at", "secret"], new_endpoint),
+        "EndpointList": list_of("endpoints", "Endpoint"),
+        "EndpointRequest": object(&["url", "name", "feeds"], json!({
+            "url": uri, "name": { "type": "string", "minLength": 1, "maxLength": 100 },
+            "feeds": { "type": "array", "items": text, "minItems": 1 } })),
+        "SubscriptionRequest": object(&["email", "feeds", "frequency"], json!({
+            "email": { "type": "string", "format": "email" },
+            "feeds": { "type": "array", "items": text, "minItems": 1 },
+            "frequency": { "type": "string", "enum": ["immediate", "daily", "weekly"] },
+            "locale": { "type": ["string", "null"], "enum": ["vi", "en", null] } })),
+        "Requested": object(&["status"], json!({ "status": { "type": "string", "enum": ["confirmation_requested"] } })),
+        "PollReport": object(&["baseline", "published", "revised", "withdrawn", "held", "kept", "faults"], json!({
+            "baseline": number, "published": number, "revised": number, "withdrawn": number,
+            "held": { "type": "boolean" }, "kept": number, "faults": texts })),
+        "Released": object(&["released"], json!({ "released": number })),
+        "Deliveries": object(&["article", "deliveries"], json!({
+            "article": object(&["id", "entry_id", "title", "revision", "visible"], json!({
+                "id": number, "entry_id": text, "title": text, "revision": number, "visible": { "type": "boolean" } })),
+            "deliveries": { "type": "array", "items": object(&["channel", "kind", "state", "count"], json!({
+                "channel": text, "kind": text, "state": text, "cause": { "type": ["string", "null"] },
+                "count": number })) } }))
+    })
+}

@@ -1,0 +1,154 @@
+//! The form to subscribe by email. Its answer is the same whether or not an address is known here; it only ever leads to
+//! one mail, which asks to confirm.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use super::form::Form;
+use super::reply::Fault;
+use super::visit::Visit;
+use super::{Shared, browse, guard};
+use crate::domain::feed::FeedOrigin;
+use crate::domain::subscriber::{AddressError, EmailAddress, Frequency, Locale};
+use crate::text::catalog;
+use crate::work::subscribe::SubscribeError;
+
+/// A field that people do not see and programs fill.
+const TRAP: &str = "website";
+
+/// What was asked: for showing it again beside what is wrong with it.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    email: String,
+    feeds: Vec<String>,
+    frequency: Frequency,
+    consent: bool,
+    faults: Vec<&'static str>,
+    /// What is wrong with the address: a word of `address_fault`.
+    reason: Option<&'static str>,
+}
+
+impl Asked {
+    fn new(feeds: Vec<String>) -> Self {
+        Self {
+            email: String::new(),
+            feeds,
+            frequency: Frequency::Daily,
+            consent: false,
+            faults: Vec::new(),
+            reason: None,
+        }
+    }
+
+    /// The form of one feed's page.
+    #[must_use]
+    pub fn of_feed(slug: &str) -> Self {
+        Self::new(vec![slug.to_owned()])
+    }
+
+    fn of_form(form: &Form) -> Self {
+        let mut asked = Self::new(form.all("feed").map(str::to_owned).collect());
+        form.get("email").trim().clone_into(&mut asked.email);
+        asked.frequency = Frequency::parse(form.get("frequency")).unwrap_or(Frequency::Daily);
+        asked.consent = form.get("consent") == "yes";
+        if let Err(wrong) = EmailAddress::parse(&asked.email) {
+            asked.wrong_address(wrong);
+        }
+        if asked.feeds.is_empty() {
+            asked.faults.push("error_feeds");
+        }
+        if !asked.consent {
+            asked.faults.push("error_consent");
+        }
+        asked
+    }
+
+    fn wrong_address(&mut self, wrong: AddressError) {
+        self.faults.push("error_email");
+        self.reason = Some(match wrong {
+            AddressError::Empty => "empty",
+            AddressError::TooLong => "too_long",
+            AddressError::NoAt => "no_at",
+            AddressError::Domain => "domain",
+            AddressError::Local => "local",
+        });
+    }
+
+    /// What the form's template is given.
+    #[must_use]
+    pub fn context(&self, visit: Visit) -> Value {
+        json!({
+            "email": self.email, "frequency": self.frequency.as_str(), "consent": self.consent, "trap": TRAP,
+            "faults": self.faults,
+            "reason": self.reason.map(|r| catalog::words(visit.locale.as_str()).say(&format!("address_fault.{r}"), &[])),
+        })
+    }
+}
+
+/// `GET /subscribe`
+pub async fn ask(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse, Fault> {
+    let wanted = super::visit::query(&req, "feed").into_iter().collect();
+    page(&shared, shared.visit(&req), &Asked::new(wanted))
+}
+
+/// `POST /subscribe`
+pub async fn asked(req: HttpRequest, shared: Data<Shared>, form: Form) -> Result<HttpResponse, Fault> {
+    if guard::is_foreign(&req, &shared.site.base_url) {
+        return Err(Fault::Foreign);
+    }
+    shared.knock(&req)?;
+    let visit = match form.get("lang") {
+        "" => shared.visit(&req),
+        lang => Visit { locale: Locale::parse(lang), chosen: true },
+    };
+    if !form.get(TRAP).is_empty() {
+        return Ok(to_sent(&shared, visit));
+    }
+    let mut asked = Asked::of_form(&form);
+    if asked.faults.is_empty() {
+        let done = shared.subscribe.request(&asked.email, &asked.feeds, asked.frequency, visit.locale, "form").await;
+        match done {
+            Ok(()) => return Ok(to_sent(&shared, visit)),
+            Err(SubscribeError::Address(wrong)) => asked.wrong_address(wrong),
+            Err(SubscribeError::NoFeed) => asked.faults.push("error_feeds"),
+            Err(SubscribeError::UnknownFeed(_)) => asked.faults.push("error_unknown"),
+            Err(other) => return Err(other.into()),
+        }
+    }
+    let mut response = page(&shared, visit, &asked)?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// `GET /subscribe/sent`: what everybody sees after asking.
+pub async fn sent(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse, Fault> {
+    shared.view.page("sent.html", shared.visit(&req), "subscribe/sent", json!({}))
+}
+
+fn to_sent(shared: &Shared, visit: Visit) -> HttpResponse {
+    // By GET, so that going back or reloading does not ask for a second mail.
+    let to = format!("{}subscribe/sent?lang={}", shared.view.root(), visit.locale.as_str());
+    HttpResponse::SeeOther().insert_header((LOCATION, to)).insert_header((CACHE_CONTROL, "no-store")).finish()
+}
+
+fn page(shared: &Shared, visit: Visit, asked: &Asked) -> Result<HttpResponse, Fault> {
+    let all = shared.publisher.all();
+    let group = |origin: FeedOrigin| -> Vec<Value> {
+        all.iter()
+            .filter(|p| p.feed.origin == origin)
+            .map(|p| {
+                let spec = &p.feed.spec;
+                json!({ "slug": spec.slug, "title": browse::title(spec, visit.locale),
+                        "on": asked.feeds.contains(&spec.slug) })
+            })
+            .collect()
+    };
+    let with = json!({
+        "form": asked.context(visit), "topics": group(FeedOrigin::File), "categories": group(FeedOrigin::Category),
+    });
+    shared.view.page("subscribe.html", visit, "subscribe", with)
+}

@@ -1,0 +1,192 @@
+//! Feed documents as readers, caches and proxies ask for them.
+
+use std::io::Read;
+use std::time::Duration;
+
+use crate::support::served::House;
+use loa::web::Doors;
+
+const FEED: &str = "/feeds/tat-ca.atom";
+
+#[actix_web::test]
+async fn every_format_has_its_type_and_what_caches_need() {
+    let house = House::open().await;
+    for (path, kind) in [
+        ("/feeds/tat-ca.rss", "application/rss+xml; charset=utf-8"),
+        (FEED, "application/atom+xml; charset=utf-8"),
+        ("/feeds/tat-ca.json", "application/feed+json"),
+        ("/feeds.opml", "text/x-opml; charset=utf-8"),
+    ] {
+        let answer = house.get(path).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, kind), "{path}");
+        assert!(answer.header("etag").starts_with("W/\""), "{path}");
+        assert!(answer.header("last-modified").ends_with("GMT"), "{path}");
+        let keep = answer.header("cache-control");
+        assert!(
+            keep.starts_with("public, max-age=")
+                && keep.ends_with("stale-while-revalidate=86400, stale-if-error=604800"),
+            "{keep}"
+        );
+        assert_eq!(answer.header("vary"), "Accept-Encoding");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+        assert_eq!(answer.header("content-security-policy"), "default-src 'none'; style-src 'self'; img-src https:");
+        assert_eq!(answer.header("link"), format!("<http://{}{path}>; rel=\"self\"", house.at));
+        assert_eq!(answer.header("content-encoding"), "");
+        assert_eq!(answer.header("content-length"), answer.body.len().to_string());
+        assert!(answer.text().len() > 500);
+    }
+}
+
+#[actix_web::test]
+async fn a_304_repeats_the_validators_and_has_no_body() {
+    let house = House::open().await;
+    let full = house.get(FEED).await;
+    let tag = full.header("etag");
+    let proxied = tag.trim_end_matches('"').to_owned() + "-gzip\"";
+    let list = format!("\"other\", {tag}");
+    for asked in [tag, proxied.as_str(), list.as_str(), "*"] {
+        let again = house.get_with(FEED, &[("If-None-Match", asked)]).await;
+        assert_eq!(again.status, 304, "{asked}");
+        assert!(again.body.is_empty());
+        for name in ["etag", "last-modified", "cache-control", "vary", "link"] {
+            assert_eq!(again.header(name), full.header(name), "{name}");
+        }
+        assert_eq!(again.header("vary"), "Accept-Encoding");
+        assert_eq!(again.header("content-type"), "");
+    }
+    assert_eq!(house.get_with(FEED, &[("If-None-Match", "\"other\"")]).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_date_counts_only_where_no_tag_was_sent() {
+    let house = House::open().await;
+    let full = house.get(FEED).await;
+    let date = full.header("last-modified");
+    assert_eq!(house.get_with(FEED, &[("If-Modified-Since", date)]).await.status, 304);
+    assert_eq!(house.get_with(FEED, &[("If-Modified-Since", "Fri, 01 Jan 2100 00:00:00 GMT")]).await.status, 304);
+    assert_eq!(house.get_with(FEED, &[("If-Modified-Since", "Mon, 01 Jan 1800 00:00:00 GMT")]).await.status, 200);
+    let both = [("If-None-Match", "\"old\""), ("If-Modified-Since", date)];
+    assert_eq!(house.get_with(FEED, &both).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_new_article_gives_a_new_tag_and_a_tag_is_one_for_all_codings() {
+    let house = House::open().await;
+    let before = house.get(FEED).await;
+    let packed = house.get_with(FEED, &[("Accept-Encoding", "br;q=1, gzip;q=0.5")]).await;
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert_eq!(packed.header("etag"), before.header("etag"));
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(packed.body.as_slice()).read_to_end(&mut plain).expect("gzip");
+    assert_eq!(plain, before.body);
+    assert!(packed.body.len() * 2 < plain.len());
+    house.clock.advance(Duration::from_mins(1));
+    house.write("moi", "Bài vừa đăng");
+    house.poll().await;
+    let after = house.get_with(FEED, &[("If-None-Match", before.header("etag"))]).await;
+    assert_eq!(after.status, 200);
+    assert!(after.text().contains("Bài vừa đăng"));
+    assert_ne!(after.header("etag"), before.header("etag"));
+    assert_ne!(after.header("last-modified"), before.header("last-modified"));
+}
+
+#[actix_web::test]
+async fn identity_is_sent_to_those_who_refuse_gzip() {
+    let house = House::open().await;
+    for accept in ["gzip;q=0", "identity", "gzip;q=0, *;q=0.5", "br"] {
+        let answer = house.get_with(FEED, &[("Accept-Encoding", accept)]).await;
+        assert_eq!((answer.status, answer.header("content-encoding")), (200, ""), "{accept}");
+        assert_eq!(answer.header("vary"), "Accept-Encoding");
+    }
+}
+
+#[actix_web::test]
+async fn head_answers_like_get_without_a_body() {
+    let house = House::open().await;
+    for path in [FEED, "/feeds.opml", "/", "/feeds/tat-ca", "/subscribe", "/static/loa.css", "/healthz"] {
+        let (get, head) = (house.get(path).await, house.send("HEAD", path, &[], b"").await);
+        assert_eq!((head.status, head.body.len()), (get.status, 0), "{path}");
+        let plain = |answer: &crate::support::client::Answer| -> Vec<(String, String)> {
+            let mut all = answer.headers.clone();
+            all.retain(|(name, _)| !name.eq_ignore_ascii_case("date"));
+            all.sort();
+            all
+        };
+        assert_eq!(plain(&head), plain(&get), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn other_methods_are_told_what_is_allowed() {
+    let house = House::open().await;
+    let options = house.send("OPTIONS", FEED, &[], b"").await;
+    assert_eq!((options.status, options.header("allow")), (204, "GET, HEAD, OPTIONS"));
+    assert_eq!(options.header("access-control-allow-methods"), "GET, HEAD, OPTIONS");
+    for (method, path, allow) in [
+        ("POST", FEED, "GET, HEAD, OPTIONS"),
+        ("DELETE", "/feeds.opml", "GET, HEAD, OPTIONS"),
+        ("PUT", "/subscribe", "GET, HEAD, POST, OPTIONS"),
+    ] {
+        let answer = house.send(method, path, &[], b"").await;
+        assert_eq!((answer.status, answer.header("allow")), (405, allow), "{method} {path}");
+    }
+}
+
+#[actix_web::test]
+async fn only_another_spelling_of_an_address_is_moved() {
+    let house = House::open().await;
+    for (from, to) in [
+        ("/feeds/Tat-Ca.RSS", "/feeds/tat-ca.rss"),
+        ("/feeds/TAT-CA", "/feeds/tat-ca"),
+        ("/feeds/tat-ca.rss/", "/feeds/tat-ca.rss"),
+        ("/feeds/tat-ca/", "/feeds/tat-ca"),
+    ] {
+        let answer = house.get_with(from, &[("X-Forwarded-Host", "evil.example")]).await;
+        assert_eq!((answer.status, answer.header("location")), (301, to), "{from}");
+    }
+    for nowhere in
+        ["/feeds/khong-co.rss", "/feeds/tat-ca.xml", "/feeds/khong-co", "/feeds/khong-co/", "/feeds/tat-ca.rss/x"]
+    {
+        assert_eq!(house.get(nowhere).await.status, 404, "{nowhere}");
+    }
+}
+
+#[actix_web::test]
+async fn a_fault_of_a_feed_is_a_short_text_in_the_readers_language() {
+    let house = House::open().await;
+    let answer = house.get("/feeds/khong-co.rss").await;
+    assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+    assert!(answer.text().contains("không dẫn đến đâu"), "{}", answer.text());
+    assert!(answer.header("vary").contains("Accept-Language"));
+    let english = house.get_with("/feeds/khong-co.rss", &[("Accept-Language", "en")]).await;
+    assert!(english.text().contains("leads nowhere"), "{}", english.text());
+}
+
+#[actix_web::test]
+async fn a_retired_feed_is_gone_and_an_unread_one_is_not_ready() {
+    let house = House::open().await;
+    house.clock.advance(Duration::from_secs(1));
+    house.ingest.declare(loa::domain::feed::FeedOrigin::File, &[]).await.expect("declared");
+    house.publisher.refresh().await.expect("published");
+    for path in [FEED, "/feeds/tat-ca"] {
+        assert_eq!(house.get(path).await.status, 410, "{path}");
+    }
+    let starting = House::unready(Doors::All).await;
+    for path in [FEED, "/feeds/tat-ca", "/feeds.opml", "/"] {
+        let answer = starting.get(path).await;
+        assert_eq!(answer.status, 503, "{path}");
+        assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{path}");
+        assert_eq!(answer.header("cache-control"), "no-store");
+    }
+}
+
+#[actix_web::test]
+async fn links_never_take_their_host_from_the_request() {
+    let house = House::open().await;
+    for path in [FEED, "/feeds/tat-ca", "/feeds.opml", "/", "/api/openapi.json"] {
+        let headers = [("X-Forwarded-Host", "evil.example"), ("Forwarded", "host=evil.example")];
+        let answer = house.get_with(path, &headers).await;
+        assert!(!answer.text().contains("evil.example"), "{path}");
+    }
+}
