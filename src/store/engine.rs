@@ -105,6 +105,18 @@ macro_rules! read {
 }
 pub(super) use read;
 
+/// Runs one writing statement as a transaction of its own: `alone!(self, p => query.execute(p).await)`. The same promise
+/// as a transaction around it, with one trip to the database instead of three.
+macro_rules! alone {
+    ($store:expr, $p:ident => $body:expr) => {
+        match &$store.engine {
+            $crate::store::engine::Engine::Sqlite { write: $p, .. } => $body,
+            $crate::store::engine::Engine::Postgres($p) => $body,
+        }
+    };
+}
+pub(super) use alone;
+
 impl Tx {
     pub(super) async fn commit(self) -> Result<()> {
         match self {
@@ -214,6 +226,8 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10))
+            // A claim's rows come from the connection's thread in one go.
+            .row_buffer_size(512)
             .pragma("cache_size", "-16000")
             .pragma("wal_autocheckpoint", "4000")
             .pragma("temp_store", "memory");
