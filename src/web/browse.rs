@@ -95,6 +95,7 @@ fn card(shared: &Shared, visit: Visit, published: &Published) -> Value {
     let latest = published.articles.iter().filter(|a| a.visible).map(|a| a.article.published).max();
     json!({
         "slug": spec.slug, "title": title(spec, visit.locale), "description": description(spec, visit.locale),
+        "own": !spec.description.trim().is_empty(),
         "weekly": weekly, "latest": latest.map(|at| date::short(at, &shared.site.zone, tag)),
     })
 }

@@ -1,7 +1,7 @@
 //! The demo's mailbox: the `.eml` files of its mail folder, readable in a browser. A mail's HTML is shown in a sandboxed
 //! frame that runs nothing.
 
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 use std::time::SystemTime;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
@@ -92,7 +92,7 @@ fn mail_html(mail: &Message<'_>) -> Option<String> {
 async fn open(shared: &Shared, name: &str) -> Result<File, Fault> {
     let folder = shared.mailbox.clone().ok_or(Fault::NotFound)?;
     // A name of a file in the folder and nothing else.
-    let plain = name.ends_with(".eml") && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
+    let plain = is_mail(name) && !name.contains(['/', '\\', '\0']);
     if !plain {
         return Err(Fault::NotFound);
     }
@@ -110,13 +110,18 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + '
     web::block(work).await.map_err(|_| Fault::Internal)?.ok_or(Fault::NotFound)
 }
 
+/// A finished mail: one that is still being written has a name that begins with a dot.
+fn is_mail(name: &str) -> bool {
+    !name.starts_with('.') && FilePath::new(name).extension().is_some_and(|e| e == "eml")
+}
+
 fn newest(folder: &PathBuf) -> Vec<File> {
     // The folder is made when the first mail comes.
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut found: Vec<(SystemTime, String)> = entries
         .filter_map(Result::ok)
         .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok().filter(|n| n.ends_with(".eml") && !n.starts_with('.'))?;
+            let name = entry.file_name().into_string().ok().filter(|n| is_mail(n))?;
             let data = entry.metadata().ok().filter(|m| m.is_file() && m.len() <= LARGEST)?;
             Some((data.modified().ok()?, name))
         })

@@ -1,4 +1,4 @@
-//! A real Chromium, driven through its driver by plain WebDriver calls (<https://www.w3.org/TR/webdriver2/>). Only
+//! A real Chromium, driven through its driver by plain `WebDriver` calls (<https://www.w3.org/TR/webdriver2/>). Only
 //! started by tests, on loopback, with a fresh profile; ended with the test.
 
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::client::call;
 
-/// The key that moves on, as WebDriver spells it.
+/// The key that moves on, as `WebDriver` spells it.
 pub const TAB: &str = "\u{E004}";
 /// The key that presses a button.
 pub const ENTER: &str = "\u{E007}";
@@ -81,7 +81,7 @@ impl Browser {
             json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
         let mut browser = Self { driver, at, session: String::new(), _profile: profile };
         let made = browser.raw("POST", "/session", &wanted).await;
-        browser.session = made["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {made}")).to_owned();
+        made["sessionId"].as_str().unwrap_or_else(|| panic!("no browser: {made}")).clone_into(&mut browser.session);
         browser
     }
 

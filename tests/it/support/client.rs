@@ -38,10 +38,10 @@ impl Answer {
 pub async fn call(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
     for (name, value) in headers {
-        request += &format!("{name}: {value}\r\n");
+        request.extend([name, ": ", value, "\r\n"]);
     }
     if !body.is_empty() || method == "POST" {
-        request += &format!("Content-Length: {}\r\n", body.len());
+        request.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
     }
     request += "\r\n";
     let exchange = async {

@@ -203,7 +203,7 @@ impl House {
     pub async fn mail_to(&self, address: &str) -> String {
         for _ in 0..400 {
             let found = fs::read_dir(&self.mails).into_iter().flatten().filter_map(Result::ok).find_map(|entry| {
-                let name = entry.file_name().into_string().ok().filter(|n| n.ends_with(".eml"))?;
+                let name = entry.file_name().into_string().ok().filter(|n| !n.starts_with('.'))?;
                 let bytes = fs::read(entry.path()).ok()?;
                 let mail = mail_parser::MessageParser::default().parse(&bytes)?;
                 let to = mail.to()?.first()?.address()?.to_owned();
@@ -260,9 +260,9 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("the demo's articles").map(|e| e.expect("an entry")) {
         let target = to.join(entry.file_name());
         if entry.file_type().expect("a type").is_dir() {
-            copy(&entry.path(), &target)
+            copy(&entry.path(), &target);
         } else {
-            fs::copy(entry.path(), target).map(drop).expect("copied")
+            fs::copy(entry.path(), target).map(drop).expect("copied");
         }
     }
 }

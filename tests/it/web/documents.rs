@@ -81,7 +81,7 @@ async fn a_new_article_gives_a_new_tag_and_a_tag_is_one_for_all_codings() {
     flate2::read::GzDecoder::new(packed.body.as_slice()).read_to_end(&mut plain).expect("gzip");
     assert_eq!(plain, before.body);
     assert!(packed.body.len() * 2 < plain.len());
-    house.clock.advance(Duration::from_secs(60));
+    house.clock.advance(Duration::from_mins(1));
     house.write("moi", "Bài vừa đăng");
     house.poll().await;
     let after = house.get_with(FEED, &[("If-None-Match", before.header("etag"))]).await;

@@ -96,3 +96,50 @@ async fn a_page_that_is_not_there_says_so_in_words() {
     assert!(page.text().contains("Không có trang này"));
     assert_eq!(page.header("x-robots-tag"), "noindex");
 }
+
+#[test]
+fn colours_that_carry_text_have_the_contrast_that_wcag_asks_for() {
+    let css = include_str!("../../../templates/static/loa.css");
+    let (light, rest) = css.split_once("@media (prefers-color-scheme: dark)").expect("both schemes");
+    let dark = rest.split_once("}\n}").expect("the dark colours").0;
+    for scheme in [light, dark] {
+        for (text, ground) in [
+            ("ink", "page"),
+            ("ink", "sheet"),
+            ("ink", "gold-tint"),
+            ("soft", "page"),
+            ("soft", "sheet"),
+            ("soft", "tint"),
+            ("soft", "gold-tint"),
+            ("link", "page"),
+            ("link", "sheet"),
+            ("link", "tint"),
+            ("on-red", "red"),
+            ("on-red", "red-deep"),
+            ("bad", "bad-tint"),
+            ("good", "good-tint"),
+        ] {
+            let ratio = contrast(colour(scheme, text), colour(scheme, ground));
+            assert!(ratio >= 4.5, "{text} on {ground}: {ratio:.2}");
+        }
+        // Edges of fields need 3 to 1 (WCAG 2.2, 1.4.11).
+        assert!(contrast(colour(scheme, "edge"), colour(scheme, "sheet")) >= 3.0);
+    }
+}
+
+fn colour(scheme: &str, name: &str) -> [f64; 3] {
+    let value = scheme.split(&format!("--{name}: #")).nth(1).unwrap_or_else(|| panic!("no --{name}"));
+    let hex = value.split(';').next().expect("a value");
+    let hex: String = if hex.len() == 3 { hex.chars().flat_map(|c| [c, c]).collect() } else { hex.to_owned() };
+    [0, 2, 4].map(|at| f64::from(u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal")) / 255.0)
+}
+
+/// WCAG 2.2, the definition of contrast ratio.
+fn contrast(one: [f64; 3], two: [f64; 3]) -> f64 {
+    let luminance = |rgb: [f64; 3]| {
+        let linear = rgb.map(|c| if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) });
+        linear[0] * 0.2126 + linear[1] * 0.7152 + linear[2] * 0.0722
+    };
+    let (a, b) = (luminance(one), luminance(two));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
