@@ -162,13 +162,26 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let frequency = Frequency::parse(&run).filter(|f| *f != Frequency::Immediate);
             let frequency = frequency.ok_or_else(|| anyhow!("--run: write daily or weekly, not \"{run}\""))?;
             let service = quiet_service(file, clock).await?;
-            let mails = service.digests.run_now(frequency).await?;
+            let made = service.digests.run_now(frequency).await?;
+            service.store.close().await;
+            let Some(mails) = made else {
+                bail!("today's {run} digest was begun before: a date has one, so that nobody gets two");
+            };
             println!("{mails} mails wait in the outbox; the running service sends them.");
         }
         Command::Explain { address, article } => {
-            let email = EmailAddress::parse(&address).map_err(|e| anyhow!("the address: {e}"))?;
+            let email = EmailAddress::parse(&address).map_err(|e| {
+                anyhow!("the first word is not a mail address: {e}; write: loa explain ADDRESS ARTICLE")
+            })?;
             let (store, config) = open_store(file).await?;
-            for line in explain(&store, &config.site(), &email, &article).await? {
+            let story = explain(&store, &config.site(), &email, &article).await?;
+            store.close().await;
+            let Some(story) = story else {
+                bail!(
+                    "there is no article \"{article}\": give its id in the source, its entry id (tag:…) or loa's number"
+                );
+            };
+            for line in story {
                 println!("{line}");
             }
         }
@@ -197,13 +210,13 @@ async fn open_store(file: Option<&Path>) -> anyhow::Result<(Store, Config)> {
     Ok((store, config))
 }
 
-/// The service's parts for a command that ends: logs only warnings, since the command prints its own results.
+/// The service's parts for a command that ends: logs only errors, since the command prints its own results and faults.
 async fn quiet_service(file: Option<&Path>, clock: Clock) -> anyhow::Result<Service> {
     let config = load(file)?;
-    telemetry::init(log_format(&config), "warn")?;
+    telemetry::init(log_format(&config), "error")?;
     let (feeds, faults) = feed_files(&config.feeds.dir);
     for fault in faults {
-        tracing::error!("{fault}");
+        eprintln!("loa: this feed file is left out: {fault}");
     }
     Service::build(config, feeds, clock).await
 }
@@ -225,14 +238,17 @@ async fn serve(file: Option<&Path>, clock: Clock) -> anyhow::Result<()> {
 async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release: bool) -> anyhow::Result<()> {
     let service = quiet_service(file, clock).await?;
     service.declare_feeds().await?;
-    let names: Vec<String> = match source {
-        Some(name) => vec![name],
-        None => service.ingest.sources().map(str::to_owned).collect(),
-    };
+    let mut names: Vec<String> = service.ingest.sources().map(str::to_owned).collect();
     if names.is_empty() {
         bail!("no [[source]] is configured: there is nothing to poll");
     }
-    let mut failed = 0;
+    if let Some(one) = source {
+        if !names.contains(&one) {
+            bail!("there is no source named \"{one}\"; the configuration has: {}", names.join(", "));
+        }
+        names = vec![one];
+    }
+    let mut failed = Vec::new();
     for name in names {
         if release {
             let freed = service.ingest.release(&name).await?;
@@ -244,8 +260,8 @@ async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release
             Ok(report) => {
                 let a = report.applied;
                 println!(
-                    "{name}: {} taken over as baseline, {} published, {} revised, {} withdrawn",
-                    a.baseline, a.published, a.revised, a.withdrawn
+                    "{name}: {} published, {} revised, {} withdrawn, {} taken over silently",
+                    a.published, a.revised, a.withdrawn, a.baseline
                 );
                 if report.held {
                     println!("{name}: notices are held; `loa poll {name} --release` lets them go");
@@ -254,12 +270,13 @@ async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release
                     println!("{name}: {} articles look gone and are kept for two more polls", report.kept);
                 }
                 for fault in report.faults {
-                    println!("{name}: {fault}");
+                    eprintln!("loa: {name}: left out: {fault}");
                 }
             }
             Err(e) => {
-                failed += 1;
-                eprintln!("loa: {name}: {e}");
+                // The fault names its source.
+                eprintln!("loa: {e}");
+                failed.push(name);
             }
         }
     }
@@ -269,7 +286,7 @@ async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release
         println!("{made} deliveries are in the outbox; the running service sends them.");
     }
     service.store.close().await;
-    if failed > 0 { Err(anyhow!("{failed} sources could not be read")) } else { Ok(()) }
+    if failed.is_empty() { Ok(()) } else { Err(anyhow!("not polled, nothing was concluded: {}", failed.join(", "))) }
 }
 
 async fn send_test(file: Option<&Path>, clock: &Clock, address: &str) -> anyhow::Result<ExitCode> {
@@ -295,6 +312,9 @@ async fn token(file: Option<&Path>, clock: Clock, command: TokenCommand) -> anyh
     let zone = config.site().zone;
     match command {
         TokenCommand::Create { name } => {
+            if name.trim().is_empty() {
+                bail!("give the token a name that says who uses it, so that it can be revoked later");
+            }
             let token = access::create_token(&store, &clock, &name).await?;
             println!("{token}");
             eprintln!("This is the only time that this token is shown. Requests carry it as: Authorization: Bearer …");

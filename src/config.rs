@@ -70,6 +70,15 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, Faults> {
+        let read = Self::read(file, environment);
+        match read.config {
+            Some(config) if read.faults.is_empty() => Ok(config),
+            _ => Err(Faults::new(read.faults)),
+        }
+    }
+
+    /// As [`Config::load`], for `loa check`, which goes on behind a fault with what could be read.
+    pub fn read(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Read {
         Self::layered(DEFAULTS, file, environment)
     }
 
@@ -92,11 +101,7 @@ impl Config {
         Calendar { daily: self.digest.daily, weekly: (weekly.0, weekly.1), zone: self.site.timezone.clone() }
     }
 
-    fn layered(
-        defaults: &str,
-        file: Option<&Path>,
-        environment: impl Iterator<Item = (String, String)>,
-    ) -> Result<Self, Faults> {
+    fn layered(defaults: &str, file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Read {
         let (mut root, mut faults) = tree::parse(DEFAULTS_NAME, defaults);
         let mut place = Place::file(DEFAULTS_NAME);
         let mut base = PathBuf::new();
@@ -121,18 +126,32 @@ impl Config {
         environment::overlay(&mut root, &environment.collect::<BTreeMap<_, _>>(), &mut faults);
 
         let known = faults.len();
-        let config = assemble(root, place, &base, &mut faults);
+        let (config, feeds) = assemble(root, place, &base, &mut faults);
         let told = |fault: &Fault| broken.iter().any(|place| same_line(place, &fault.place));
         let later = faults.split_off(known);
         faults.extend(later.into_iter().filter(|fault| !told(fault)));
-        match config {
-            Some(config) if faults.is_empty() => Ok(config),
-            _ => Err(Faults::new(faults)),
-        }
+        let faults = Faults::new(faults).0;
+        Read { config, feeds, faults }
     }
 }
 
-fn assemble(root: tree::Table, place: Place, base: &Path, faults: &mut Vec<Fault>) -> Option<Config> {
+/// What could be read of a configuration.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// All of it, if every section is there; even so there may be faults, such as an unknown key.
+    pub config: Option<Config>,
+    /// `[feeds]`, if that is there.
+    pub feeds: Option<FeedsSection>,
+    /// Everything that is wrong, in the order of files and lines.
+    pub faults: Vec<Fault>,
+}
+
+fn assemble(
+    root: tree::Table,
+    place: Place,
+    base: &Path,
+    faults: &mut Vec<Fault>,
+) -> (Option<Config>, Option<FeedsSection>) {
     let mut sections = Sections { root, place, base, faults };
     let site = sections.site();
     let web = sections.web();
@@ -147,20 +166,24 @@ fn assemble(root: tree::Table, place: Place, base: &Path, faults: &mut Vec<Fault
     let retention = sections.retention();
     let log = sections.log();
     sections.finish();
-    Some(Config {
-        site: site?,
-        web: web?,
-        store: store?,
-        feeds: feeds?,
-        sources: sources?,
-        email: email?,
-        digest: digest?,
-        webhook: webhook?,
-        hub: hub?,
-        ingest: ingest?,
-        retention: retention?,
-        log: log?,
-    })
+    let readable = feeds.clone();
+    let whole = || {
+        Some(Config {
+            site: site?,
+            web: web?,
+            store: store?,
+            feeds: feeds?,
+            sources: sources?,
+            email: email?,
+            digest: digest?,
+            webhook: webhook?,
+            hub: hub?,
+            ingest: ingest?,
+            retention: retention?,
+            log: log?,
+        })
+    };
+    (whole(), readable)
 }
 
 fn same_line(one: &Place, other: &Place) -> bool {

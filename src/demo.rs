@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use include_dir::{Dir, include_dir};
 use tokio::sync::watch;
 
@@ -36,6 +36,9 @@ const READERS: [(&str, &[&str], Frequency, Locale); 6] = [
     ("emily", &["tat-ca"], Frequency::Immediate, Locale::En),
 ];
 
+/// The first line of the demo's configuration: what lies beside it is the demo's.
+const MARK: &str = "# Written by `loa demo` at each start.";
+
 /// The source's name in the demo.
 const SOURCE: &str = "portal";
 
@@ -44,7 +47,11 @@ const SOURCE: &str = "portal";
 /// # Errors
 /// What kept it from running.
 pub async fn run(dir: &Path, fresh: bool, port: u16, every: Duration, clock: Clock) -> anyhow::Result<()> {
-    if fresh && dir.join("loa.toml").exists() {
+    let own = std::fs::read_to_string(dir.join("loa.toml")).map(|text| text.starts_with(MARK));
+    if matches!(own, Ok(false)) {
+        bail!("{} has a loa.toml that the demo did not write: choose another folder with --dir", dir.display());
+    }
+    if fresh && own.is_ok() {
         std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
     }
     let again = dir.join("loa.db").exists();
@@ -90,7 +97,7 @@ fn write_files(dir: &Path, port: u16, again: bool, clock: &Clock) -> anyhow::Res
     let zone = jiff::tz::TimeZone::get("Asia/Ho_Chi_Minh").context("the time zone")?;
     let digest = clock.now().plus(Duration::from_mins(2)).in_zone(&zone).strftime("%H:%M").to_string();
     let config = format!(
-        r#"# Written by `loa demo` at each start.
+        r#"{MARK}
 [site]
 title = "Cổng thông tin Tỉnh ủy Thanh Bình (mẫu)"
 base_url = "http://127.0.0.1:{port}/"

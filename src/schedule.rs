@@ -21,7 +21,11 @@ pub enum ScheduleError {
 }
 
 /// The running beats.
-pub struct Beats(JobScheduler);
+pub struct Beats {
+    scheduler: JobScheduler,
+    /// Held by each beat's work while it is under way.
+    busy: Vec<Arc<Mutex<()>>>,
+}
 
 impl Beats {
     /// Starts beats: name, cron line of six fields (seconds first), work. `offset` is the site's distance from UTC in
@@ -33,8 +37,10 @@ impl Beats {
         let fault = |name: &str, e: &dyn std::fmt::Display| ScheduleError::Beat(name.to_owned(), e.to_string());
         let scheduler = JobScheduler::new().await.map_err(|e| fault("the scheduler", &e))?;
         let zone = FixedOffset::east_opt(offset).ok_or_else(|| fault("the scheduler", &"the zone's offset"))?;
+        let mut all = Vec::with_capacity(beats.len());
         for (name, cron, work) in beats {
             let busy = Arc::new(Mutex::new(()));
+            all.push(Arc::clone(&busy));
             let label: Arc<str> = name.as_str().into();
             let job = Job::new_async_tz(cron.as_str(), zone, move |_, _| {
                 let (work, busy, label) = (Arc::clone(&work), Arc::clone(&busy), Arc::clone(&label));
@@ -50,13 +56,21 @@ impl Beats {
             scheduler.add(job).await.map_err(|e| fault(&name, &e))?;
         }
         scheduler.start().await.map_err(|e| fault("the scheduler", &e))?;
-        Ok(Self(scheduler))
+        Ok(Self { scheduler, busy: all })
     }
 
-    /// Stops the beats. Work that is under way goes on to its end.
-    pub async fn stop(mut self) {
-        if let Err(e) = self.0.shutdown().await {
+    /// Stops the beats and waits for work that is under way, but not longer than `patience`.
+    pub async fn stop(mut self, patience: Duration) {
+        if let Err(e) = self.scheduler.shutdown().await {
             tracing::warn!("the scheduler did not stop cleanly: {e}");
+        }
+        let under_way = async {
+            for busy in &self.busy {
+                drop(busy.lock().await);
+            }
+        };
+        if tokio::time::timeout(patience, under_way).await.is_err() {
+            tracing::warn!("a job is cut off by the stop; the next start makes it again");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -38,6 +38,7 @@ use crate::work::deliver_webhook::Webhooks;
 use crate::work::digest::Digests;
 use crate::work::fan_out::FanOut;
 use crate::work::ingest::{Ingest, Settings as IngestSettings};
+use crate::work::presence::Presence;
 use crate::work::publish::Publisher;
 use crate::work::subscribe::Subscribe;
 use crate::work::sweep::{Retention, sweep};
@@ -73,6 +74,7 @@ pub struct Service {
     pub metrics: Metrics,
     /// The guarded outbound client.
     pub client: Client,
+    presence: Presence,
     config: Config,
     feed_specs: Vec<FeedSpec>,
 }
@@ -88,11 +90,9 @@ pub struct DemoParts {
     pub hook: Option<Arc<DemoHook>>,
 }
 
-/// Opens the sources that the configuration names.
-///
-/// # Errors
-/// Every fault of every source, with its place.
-pub fn sources(config: &Config) -> Result<BTreeMap<String, Arc<AnySource>>, Vec<Fault>> {
+/// Opens the sources that the configuration names: those that can be, and every fault of the others, with its place.
+#[must_use]
+pub fn sources(config: &Config) -> (BTreeMap<String, Arc<AnySource>>, Vec<Fault>) {
     let mut sources = BTreeMap::new();
     let mut faults = Vec::new();
     for section in &config.sources {
@@ -117,7 +117,7 @@ pub fn sources(config: &Config) -> Result<BTreeMap<String, Arc<AnySource>>, Vec<
             Err(what) => faults.push(section.fault(None, &what)),
         }
     }
-    if faults.is_empty() { Ok(sources) } else { Err(faults) }
+    (sources, faults)
 }
 
 /// The sender of mails.
@@ -167,8 +167,10 @@ impl Service {
         let site = config.site();
         let wakes = Wakes::default();
         let metrics = Metrics::new(clock.now());
-        let sources = sources(&config)
-            .map_err(|faults| anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+        let (sources, faults) = sources(&config);
+        if !faults.is_empty() {
+            bail!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        }
         for name in sources.keys() {
             metrics.source(name);
         }
@@ -178,22 +180,27 @@ impl Service {
             each_category: config.feeds.each_category,
         };
         let keys = access::link_keys(&store, &clock).await?;
+        let presence = Presence::new(&store, &clock);
         let items = usize::try_from(config.feeds.items).unwrap_or(usize::MAX);
         Ok(Self {
-            ingest: Arc::new(Ingest::new(
-                store.clone(),
-                clock.clone(),
-                site.clone(),
-                sources,
-                settings,
-                wakes.clone(),
-                metrics.clone(),
-            )),
+            ingest: Arc::new(
+                Ingest::new(
+                    store.clone(),
+                    clock.clone(),
+                    site.clone(),
+                    sources,
+                    settings,
+                    wakes.clone(),
+                    metrics.clone(),
+                )
+                .among(presence.clone()),
+            ),
             publisher: Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), items)),
             subscribe: Subscribe::new(store.clone(), clock.clone(), keys, wakes.clone()),
             digests: Digests::new(store.clone(), clock.clone(), config.calendar(), wakes.clone()),
             fan_out: FanOut::new(store.clone(), clock.clone(), wakes.clone()),
             client: client(&config)?,
+            presence,
             site,
             store,
             clock,
@@ -220,10 +227,11 @@ impl Service {
     /// What kept it from starting.
     pub async fn run(self, demo: DemoParts, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         self.store.take_for_serving().await?;
+        self.presence.begin(&self.store).await?;
         self.declare_feeds().await?;
         self.publisher.refresh().await?;
         let servers = self.servers(&demo)?;
-        let mailer = self.mailer()?;
+        let mailer = self.mailer()?.among(self.presence.clone());
         let webhooks = Webhooks::new(
             self.store.clone(),
             self.clock.clone(),
@@ -231,13 +239,19 @@ impl Service {
             self.client.clone(),
             self.wakes.clone(),
             self.metrics.clone(),
-        );
+        )
+        .among(self.presence.clone());
+        // Workers stop with the servers, also when a server ends by itself.
+        let (halt, halted) = watch::channel(false);
         let workers = [
-            tokio::spawn(mailer.run(stop.clone())),
-            tokio::spawn(webhooks.run(stop.clone())),
-            tokio::spawn(follow("fan-out", Arc::clone(&self.wakes.changes), LOOK, stop.clone(), self.fan_out_work())),
-            tokio::spawn(follow("publish", Arc::clone(&self.wakes.feeds), LOOK, stop.clone(), self.publish_work())),
+            tokio::spawn(mailer.run(halted.clone())),
+            tokio::spawn(webhooks.run(halted.clone())),
+            tokio::spawn(follow("fan-out", Arc::clone(&self.wakes.changes), LOOK, halted.clone(), self.fan_out_work())),
+            tokio::spawn(follow("publish", Arc::clone(&self.wakes.feeds), LOOK, halted.clone(), self.publish_work())),
         ];
+        // Until the workers have ended: what they hold must not be taken for a vanished replica's.
+        let (gone, present) = watch::channel(false);
+        let presence = tokio::spawn(self.presence.clone().run(self.store.clone(), present));
         let offset = self.clock.now().in_zone(&self.site.zone).offset().seconds();
         let beats = Beats::start(self.beats(), offset).await?;
         // The first poll does not wait for the first beat: a fresh start shows its feeds at once.
@@ -258,6 +272,7 @@ impl Service {
             tokio::select! {
                 ended = &mut joined => ended.map(drop),
                 _ = stop.wait_for(|s| *s) => {
+                    halt.send_replace(true);
                     // A server stops only while it is polled: both at once.
                     let stops = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
                     futures_util::future::join(stops, joined).await.1.map(drop)
@@ -265,10 +280,14 @@ impl Service {
             }
         };
         let served = serving.await.context("the web server ended");
-        beats.stop().await;
+        halt.send_replace(true);
+        beats.stop(Duration::from_secs(SHUTDOWN_SECONDS)).await;
         for worker in workers {
             let _ = worker.await;
         }
+        gone.send_replace(true);
+        let _ = presence.await;
+        self.presence.leave(&self.store).await;
         self.store.close().await;
         tracing::info!("loa has stopped; nothing is lost");
         served
@@ -380,7 +399,7 @@ impl Service {
         Arc::new(move || {
             let (ingest, name) = (Arc::clone(&ingest), name.clone());
             Box::pin(async move {
-                if let Err(e) = ingest.poll(&name).await {
+                if let Err(e) = ingest.poll_on_beat(&name).await {
                     tracing::error!(source = name, "poll failed, nothing was concluded: {e}");
                 }
             })

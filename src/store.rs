@@ -10,5 +10,6 @@ pub mod explain;
 pub mod feed;
 pub mod keys;
 pub mod lease;
+pub mod presence;
 pub mod status;
 pub mod subscriber;

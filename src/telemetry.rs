@@ -33,7 +33,9 @@ pub enum TelemetryError {
 /// # Errors
 /// When `level` cannot be read, or logging has begun already.
 pub fn init(format: Format, level: &str) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::builder().parse(level).map_err(|e| TelemetryError::Level(e.to_string()))?;
+    // What the scheduler and the server tell of themselves at each start is of no use to an operator; `level` may name them.
+    let level = format!("tokio_cron_scheduler=warn,actix_server=warn,{level}");
+    let filter = EnvFilter::builder().parse(&level).map_err(|e| TelemetryError::Level(e.to_string()))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod fan_out;
 pub mod ingest;
 pub mod normalise;
+pub mod presence;
 pub mod publish;
 pub mod settle;
 pub mod subscribe;

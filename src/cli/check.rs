@@ -1,4 +1,5 @@
-//! `loa check`: every fault at once. Files first, then, unless told otherwise, what the files point at.
+//! `loa check`: every fault at once. Files first, then, unless told otherwise, what the files point at. Changes nothing,
+//! makes nothing.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,83 +9,46 @@ use crate::config::feeds::feed_files;
 use crate::config::{Config, environment};
 use crate::notify::message::{Templates, sample};
 use crate::notify::smtp::Pool;
+use crate::notify::smtp::settings::Settings as SmtpSettings;
 use crate::service::{client, relay, sources};
-use crate::source::Source;
+use crate::source::{AnySource, Source};
 use crate::store::engine::Store;
 
 /// Checks, prints what it found, and answers 1 if anything is wrong.
 pub(super) async fn check(file: Option<&Path>, offline: bool, clock: Clock) -> anyhow::Result<ExitCode> {
     let mut report = Report::default();
-    let config = match Config::load(file, environment()) {
-        Ok(config) => config,
-        Err(faults) => {
-            for fault in faults.as_slice() {
-                report.fault(fault);
-            }
-            // What the configuration does not say cannot be checked; templates can.
-            templates(&mut report);
-            return Ok(report.end());
-        }
-    };
-    report.fine(format_args!("configuration: {} sources", config.sources.len()));
-    let (feeds, faults) = feed_files(&config.feeds.dir);
+    let read = Config::read(file, environment());
+    for fault in &read.faults {
+        report.fault(fault);
+    }
+    if let Some(config) = read.config.as_ref().filter(|_| read.faults.is_empty()) {
+        report.fine(format_args!("configuration: {}", count(config.sources.len(), "source")));
+    }
+    if let Some(section) = &read.feeds {
+        feeds(&mut report, &section.dir);
+    }
+    templates(&mut report);
+    match &read.config {
+        Some(config) => pointed_at(&mut report, config, offline, &clock).await,
+        None => println!("-      sources, relay and database are checked once the configuration can be read"),
+    }
+    Ok(report.end())
+}
+
+fn feeds(report: &mut Report, dir: &Path) {
+    let (feeds, faults) = feed_files(dir);
+    let before = report.faults;
     for fault in &faults {
         report.fault(fault);
     }
     for spec in &feeds {
         for what in spec.select.faults() {
-            report.fault(format_args!("{}/{}.toml: [select] {what}", config.feeds.dir.display(), spec.slug));
+            report.fault(format_args!("{}/{}.toml: [select] {what}", dir.display(), spec.slug));
         }
     }
-    report.fine(format_args!("feeds: {} files in {}", feeds.len(), config.feeds.dir.display()));
-    templates(&mut report);
-    if let Err(e) = client(&config) {
-        report.fault(format_args!("{e:#}"));
+    if report.faults == before {
+        report.fine(format_args!("feeds: {} in {}", count(feeds.len(), "file"), dir.display()));
     }
-    let relay = match relay(&config) {
-        Ok(relay) => relay,
-        Err(e) => {
-            report.fault(format_args!("{e:#}"));
-            None
-        }
-    };
-    match sources(&config) {
-        Err(faults) => {
-            for fault in &faults {
-                report.fault(fault);
-            }
-        }
-        Ok(_) if offline => {}
-        Ok(sources) => {
-            for (name, source) in sources {
-                match source.describe().await {
-                    Ok(found) => report.fine(format_args!("source {name}: {}", found.found)),
-                    Err(e) => report.fault(format_args!("source {name}: {e}")),
-                }
-                if let Ok(scan) = source.scan(clock.now()).await {
-                    for fault in scan.faults {
-                        report.fault(format_args!("source {name}: {}", fault.message));
-                    }
-                }
-            }
-        }
-    }
-    if !offline {
-        if let Some(settings) = relay {
-            match Pool::new(settings).check().await {
-                Ok(offer) => report.fine(format_args!("relay: {offer}")),
-                Err(e) => report.fault(format_args!("relay: {e}")),
-            }
-        }
-        match Store::open(config.store.url.expose()).await {
-            Ok(store) => {
-                report.fine(format_args!("database: {}", store.engine_name()));
-                store.close().await;
-            }
-            Err(e) => report.fault(&e),
-        }
-    }
-    Ok(report.end())
 }
 
 fn templates(report: &mut Report) {
@@ -100,6 +64,63 @@ fn templates(report: &mut Report) {
         }
         Err(e) => report.fault(&e),
     }
+}
+
+/// What the configuration points at: made ready always, tried unless `offline`.
+async fn pointed_at(report: &mut Report, config: &Config, offline: bool, clock: &Clock) {
+    if let Err(e) = client(config) {
+        report.fault(format_args!("{e:#}"));
+    }
+    let relay = relay(config).unwrap_or_else(|e| {
+        report.fault(format_args!("{e:#}"));
+        None
+    });
+    let (sources, faults) = sources(config);
+    for fault in &faults {
+        report.fault(fault);
+    }
+    if offline {
+        return;
+    }
+    for (name, source) in sources {
+        check_source(report, &name, &source, clock).await;
+    }
+    if let Some(settings) = relay {
+        check_relay(report, settings).await;
+    }
+    match Store::look(config.store.url.expose()).await {
+        Ok(found) => report.fine(format_args!("database: {found}")),
+        Err(e) => report.fault(format_args!("database: {e}")),
+    }
+}
+
+async fn check_source(report: &mut Report, name: &str, source: &AnySource, clock: &Clock) {
+    // These faults name the source themselves.
+    let found = match source.describe().await {
+        Ok(description) => description.found,
+        Err(e) => return report.fault(e),
+    };
+    match source.scan(clock.now()).await {
+        Ok(scan) if scan.faults.is_empty() => report.fine(format_args!("source `{name}`: {found}")),
+        Ok(scan) => {
+            for fault in scan.faults {
+                report.fault(format_args!("source `{name}`: {}", fault.message));
+            }
+        }
+        Err(e) => report.fault(e),
+    }
+}
+
+async fn check_relay(report: &mut Report, settings: SmtpSettings) {
+    match Pool::new(settings).check().await {
+        Ok(offer) => report.fine(format_args!("relay: {offer}")),
+        Err(e) => report.fault(format_args!("relay: {e}")),
+    }
+}
+
+/// `1 source`, `2 sources`.
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 #[derive(Default)]
@@ -119,19 +140,11 @@ impl Report {
     }
 
     fn end(&self) -> ExitCode {
-        match self.faults {
-            0 => {
-                println!("All is well.");
-                ExitCode::SUCCESS
-            }
-            1 => {
-                println!("1 fault.");
-                ExitCode::FAILURE
-            }
-            n => {
-                println!("{n} faults.");
-                ExitCode::FAILURE
-            }
+        if self.faults == 0 {
+            println!("All is well.");
+            return ExitCode::SUCCESS;
         }
+        println!("{}.", count(self.faults, "fault"));
+        ExitCode::FAILURE
     }
 }

@@ -1,11 +1,11 @@
 //! Subscribers in and out as CSV: bad rows are named by line and the rest is kept.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::{Clock, Timestamp};
@@ -37,22 +37,21 @@ pub(super) async fn import(store: &Store, clock: &Clock, file: &Path, dry_run: b
     if feeds.is_empty() {
         bail!("there is no feed yet: start the service once (or run `loa poll`), so that feeds exist to subscribe to");
     }
-    let mut csv = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(reader(file)?);
-    let columns = Columns::find(csv.headers().with_context(|| format!("{}: line 1", file.display()))?)
-        .with_context(|| format!("{}: line 1", file.display()))?;
+    let mut lines = Lines::new(reader(file)?);
+    let head = lines.next().with_context(|| format!("{} is empty", file.display()))?;
+    let head = head.map_err(|what| anyhow!("{}:1: {what}", file.display()))?;
+    let columns = Columns::find(&head).with_context(|| format!("{}:1", file.display()))?;
     let bar = progress("rows");
     let (mut good, mut bad, mut new, mut named) = (0_u64, 0_u64, 0_u64, 0_usize);
     let mut batch: Vec<Row> = Vec::with_capacity(BATCH);
     let mut seen: HashSet<(String, i64)> = HashSet::new();
-    for record in csv.records() {
+    while let Some(line) = lines.next() {
         bar.inc(1);
-        let parsed = match &record {
-            Ok(record) => columns.parse(record, &feeds, &mut seen).map_err(|what| {
-                format!("{}:{}: {what}", file.display(), record.position().map_or(0, csv::Position::line))
-            }),
-            Err(e) => Err(format!("{}: {e}", file.display())),
-        };
-        match parsed {
+        let record = line.and_then(|line| fields(&line, columns.delimiter));
+        if record.as_ref().is_ok_and(|record| record.iter().all(str::is_empty)) {
+            continue;
+        }
+        match record.and_then(|record| columns.parse(&record, &feeds, &mut seen)) {
             Ok(row) => {
                 good += 1;
                 batch.push(row);
@@ -61,7 +60,7 @@ pub(super) async fn import(store: &Store, clock: &Clock, file: &Path, dry_run: b
                 bad += 1;
                 named += 1;
                 if named <= MOST_NAMED {
-                    bar.suspend(|| eprintln!("{what}"));
+                    bar.suspend(|| eprintln!("{}:{}: {what}", file.display(), lines.number));
                 }
             }
         }
@@ -96,8 +95,50 @@ async fn write(store: &Store, clock: &Clock, batch: &mut Vec<Row>, dry_run: bool
     Ok(new)
 }
 
+/// The lines of a file, one by one, so that a quote that is never closed spoils one row and not the rest of the file.
+struct Lines {
+    from: BufReader<Box<dyn Read>>,
+    /// The number of the line that was read last, from 1.
+    number: u64,
+}
+
+impl Lines {
+    fn new(from: Box<dyn Read>) -> Self {
+        Self { from: BufReader::new(from), number: 0 }
+    }
+
+    fn next(&mut self) -> Option<Result<String, String>> {
+        let mut bytes = Vec::new();
+        let read = self.from.read_until(b'\n', &mut bytes);
+        self.number += 1;
+        match read {
+            Ok(0) => None,
+            Ok(_) => Some(String::from_utf8(bytes).map_err(|_| "is not UTF-8; save the file as UTF-8".to_owned())),
+            Err(e) => Some(Err(format!("cannot be read: {e}"))),
+        }
+    }
+}
+
+/// The fields of one line.
+fn fields(line: &str, delimiter: u8) -> Result<csv::StringRecord, String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .delimiter(delimiter)
+        .buffer_capacity(256)
+        .from_reader(line.as_bytes());
+    reader.records().next().unwrap_or_else(|| Ok(csv::StringRecord::new())).map_err(|e| e.to_string())
+}
+
+/// What may be repeated on a terminal: nothing that could be an address.
+fn shown(field: &str) -> String {
+    if field.contains('@') { "(something with an @)".to_owned() } else { format!("\"{field}\"") }
+}
+
 /// Where each column stands.
 struct Columns {
+    delimiter: u8,
     email: usize,
     feeds: usize,
     frequency: usize,
@@ -105,18 +146,21 @@ struct Columns {
 }
 
 impl Columns {
-    fn find(headers: &csv::StringRecord) -> anyhow::Result<Self> {
-        let place =
-            |name: &str| headers.iter().position(|h| h.trim_start_matches('\u{FEFF}').eq_ignore_ascii_case(name));
-        match (place("email"), place("feeds"), place("frequency")) {
-            (Some(email), Some(feeds), Some(frequency)) => {
-                Ok(Self { email, feeds, frequency, locale: place("locale") })
+    /// Reads the first line. Tables save with commas, semicolons or tabs, by the language of the desk.
+    fn find(head: &str) -> anyhow::Result<Self> {
+        let head = head.trim_start_matches('\u{FEFF}');
+        for delimiter in *b",;\t" {
+            let names = fields(head, delimiter).map_err(|e| anyhow!(e))?;
+            let place = |name: &str| names.iter().position(|h| h.eq_ignore_ascii_case(name));
+            if let (Some(email), Some(feeds), Some(frequency)) = (place("email"), place("feeds"), place("frequency")) {
+                return Ok(Self { delimiter, email, feeds, frequency, locale: place("locale") });
             }
-            _ => bail!(
-                "the first line must name the columns email, feeds, frequency and, if you like, locale; it names: {}",
-                headers.iter().collect::<Vec<_>>().join(", ")
-            ),
         }
+        let names: Vec<String> = fields(head, b',').map_err(|e| anyhow!(e))?.iter().map(shown).collect();
+        bail!(
+            "the first line must name the columns email, feeds, frequency and, if you like, locale; it has: {}",
+            names.join(", ")
+        )
     }
 
     fn parse(
@@ -128,21 +172,26 @@ impl Columns {
         let field = |place: usize| record.get(place).unwrap_or_default();
         // The address itself is not repeated: this goes to terminals and logs.
         let email = EmailAddress::parse(field(self.email)).map_err(|e| format!("email: {e}"))?;
-        let frequency = Frequency::parse(field(self.frequency))
-            .ok_or_else(|| format!("frequency: \"{}\" is none of immediate, daily, weekly", field(self.frequency)))?;
+        let frequency = Frequency::parse(field(self.frequency)).ok_or_else(|| {
+            format!("frequency: {} is none of immediate, daily, weekly", shown(field(self.frequency)))
+        })?;
         let locale = match self.locale.map(field) {
             None | Some("" | "vi") => Locale::Vi,
             Some("en") => Locale::En,
-            Some(other) => return Err(format!("locale: \"{other}\" is none of vi, en")),
+            Some(other) => return Err(format!("locale: {} is none of vi, en", shown(other))),
         };
-        let mut wishes = Vec::new();
+        let mut wishes: Vec<Wish> = Vec::new();
         for slug in field(self.feeds).split([' ', ';', '|']).filter(|s| !s.is_empty()) {
-            let feed_id = *feeds.get(slug).ok_or_else(|| format!("feeds: there is no feed named \"{slug}\""))?;
-            if !seen.insert((email.key(), feed_id)) {
+            let feed_id = *feeds.get(slug).ok_or_else(|| format!("feeds: there is no feed named {}", shown(slug)))?;
+            if seen.contains(&(email.key(), feed_id)) {
                 return Err(format!("feeds: this address follows \"{slug}\" on an earlier line already"));
             }
-            wishes.push(Wish { feed_id, frequency });
+            if wishes.iter().all(|w| w.feed_id != feed_id) {
+                wishes.push(Wish { feed_id, frequency });
+            }
         }
+        // Only a row that is taken counts as an earlier line.
+        seen.extend(wishes.iter().map(|w| (email.key(), w.feed_id)));
         if wishes.is_empty() {
             return Err("feeds: names no feed; write one or more, with a space between".to_owned());
         }
@@ -181,8 +230,11 @@ pub(super) async fn export(store: &Store, site: &Site, file: Option<&Path>) -> a
 
 /// A file of addresses is for its owner alone.
 fn private(path: &Path) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // The mode above is for a new file; one that was there may be open to all.
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 /// A bar on a terminal; nothing elsewhere.

@@ -80,7 +80,7 @@ impl fmt::Display for Fault {
 
 /// Everything that is wrong, in the order of files and lines; printed one a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Faults(Vec<Fault>);
+pub struct Faults(pub(super) Vec<Fault>);
 
 impl Faults {
     /// Puts faults in the order in which a person would mend them.

@@ -284,7 +284,7 @@ fn categories(all: &[Entry], visible: &[&Entry]) -> Vec<Category> {
         .into_iter()
         .filter_map(|((_, id), path)| {
             let (title, ancestors) = path.split_last()?;
-            let slug = take(&mut taken, name(title), id.replace('/', "-"));
+            let slug = take(&mut taken, &name(title), id.replace('/', "-"));
             shown.contains(&id).then(|| Category {
                 parent: (!ancestors.is_empty()).then(|| category_id(ancestors)),
                 title: XmlText::new(title),

@@ -99,8 +99,8 @@ pub struct Joomla {
     zone: TimeZone,
     /// Found at the first visit; forgotten at each error and each [`Source::describe`].
     layout: Mutex<Option<Arc<Layout>>>,
-    /// Optional tables that could be read once: to lose one later is an error, not a portal without it.
-    once: Mutex<BTreeSet<Optional>>,
+    /// What was found first: to lose a part of it later is an error, not another portal or one without that part.
+    first: Mutex<Option<Arc<Layout>>>,
 }
 
 /// Who may see what, at the moment of one visit.
@@ -140,7 +140,7 @@ impl Joomla {
             guest_levels: settings.guest_levels,
             zone: time_zone(name, &settings.timezone)?,
             layout: Mutex::default(),
-            once: Mutex::default(),
+            first: Mutex::default(),
         })
     }
 
@@ -154,23 +154,37 @@ impl Joomla {
             return Ok(known);
         }
         let found = Arc::new(Layout::find(&self.door, visit, self.prefix.as_deref()).await?);
-        let lost = {
-            let mut once = self.once.lock().unwrap_or_else(PoisonError::into_inner);
-            let lost: Vec<_> = once.difference(&found.optional).map(|what| what.words()).collect();
-            if lost.is_empty() {
-                once.extend(&found.optional);
-            }
-            lost.join(", ")
-        };
-        if !lost.is_empty() {
-            // Going on without would take these from every article at once, and tell every endpoint so.
-            return Err(SourceError::Refused(format!(
-                "{}: can no longer read {lost}; grant SELECT on it again, or restart loa to go on without",
-                self.door.place()
-            )));
+        if let Some(lost) = self.lost(&found) {
+            return Err(SourceError::Refused(format!("{}: {lost}", self.door.place())));
         }
         self.remember(Some(Arc::clone(&found)));
         Ok(found)
+    }
+
+    /// What is no longer there of what was found first. To go on without it would hide or change many articles at once, and
+    /// tell every endpoint so.
+    fn lost(&self, found: &Arc<Layout>) -> Option<String> {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = first.as_ref() else {
+            *first = Some(Arc::clone(found));
+            return None;
+        };
+        if known.prefix != found.prefix {
+            return Some(format!(
+                "the tables with the prefix `{}` can no longer be read, only others with `{}`; grant SELECT on them again, or \
+                 restart loa to take the others",
+                known.prefix, found.prefix
+            ));
+        }
+        let lost: Vec<_> = known.optional.difference(&found.optional).map(|what| what.words()).collect();
+        if lost.is_empty() {
+            *first = Some(Arc::clone(found));
+            return None;
+        }
+        Some(format!(
+            "can no longer read {}; grant SELECT on it again, or restart loa to go on without",
+            lost.join(", ")
+        ))
     }
 
     fn queries<'a>(&self, layout: &'a Layout) -> Queries<'a> {

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::engine::{Result, Store, Tx, exec, from_json, read, to_json, tx};
+use super::engine::{Result, Store, StoreError, Tx, exec, from_json, read, to_json, tx};
 use crate::clock::Timestamp;
 use crate::domain::article::{Article, Category, ChangeKind, StoredArticle};
 use crate::domain::selection::Reason;
@@ -31,6 +31,8 @@ pub struct SourceState {
     pub polled_at: Option<Timestamp>,
     /// How many polls in a row found suspiciously many articles gone.
     pub missing_polls: i64,
+    /// When it was last polled, well or in vain.
+    pub looked_at: Option<Timestamp>,
 }
 
 /// An article to be written, with what became of it.
@@ -79,6 +81,8 @@ pub struct Poll {
     pub faults: Vec<String>,
     /// The source's categories, if they are not those that the store has.
     pub categories: Option<Vec<Category>>,
+    /// The lease under which the source was compared, and its holder: if it is held no longer, nothing is written.
+    pub lease: Option<(String, String)>,
 }
 
 /// What a poll changed, in numbers.
@@ -164,10 +168,13 @@ const BUMP: &str = "UPDATE counter SET value = value + 1 WHERE name = 'feed_vers
 const TOUCH_FEED: &str = "UPDATE feed SET version = $2, changed_at = $3 WHERE id = $1";
 
 const ANNOUNCED: &str = "
-    SELECT DISTINCT article_id FROM change WHERE people AND article_id IN (SELECT value FROM json_each($1))";
+    SELECT DISTINCT article_id FROM change WHERE people AND kind = 'published' AND article_id IN (SELECT value FROM json_each($1))";
 const ANNOUNCED_JSONB: &str = "
-    SELECT DISTINCT article_id FROM change WHERE people
+    SELECT DISTINCT article_id FROM change WHERE people AND kind = 'published'
       AND article_id IN (SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb) AS value)";
+
+// Locks the row, so that nobody takes the lease over before this is committed.
+const STILL_OURS: &str = "UPDATE lease SET expires = expires WHERE name = $1 AND holder = $2";
 
 const POLLED: &str = "
     INSERT INTO source (name, polled_at, missing_polls, next_flip, faults) VALUES ($1, $2, $3, $4, $5)
@@ -180,11 +187,13 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn source_state(&self, source: &str) -> Result<SourceState> {
-        let row: Option<(Option<i64>, Option<i64>, i64)> = read!(self, p => sqlx::query_as(
-            "SELECT baseline_at, polled_at, missing_polls FROM source WHERE name = $1").bind(source).fetch_optional(p))?;
-        Ok(row.map_or_else(SourceState::default, |(baseline, polled, missing_polls)| SourceState {
+        let row: Option<(Option<i64>, i64, Option<i64>, Option<i64>)> = read!(self, p => sqlx::query_as(
+            "SELECT baseline_at, missing_polls, polled_at, error_at FROM source WHERE name = $1")
+            .bind(source).fetch_optional(p))?;
+        Ok(row.map_or_else(SourceState::default, |(baseline, missing_polls, well, in_vain)| SourceState {
             baseline_at: baseline.map(Timestamp),
-            polled_at: polled.map(Timestamp),
+            polled_at: well.map(Timestamp),
+            looked_at: well.max(in_vain).map(Timestamp),
             missing_polls,
         }))
     }
@@ -229,6 +238,11 @@ impl Store {
     /// When the database fails; the poll is then simply made again.
     pub async fn apply(&self, poll: &Poll, now: Timestamp) -> Result<Applied> {
         let mut tx = self.begin().await?;
+        if let Some((lease, holder)) = &poll.lease {
+            if exec!(&mut tx, sqlx::query(STILL_OURS).bind(lease).bind(holder))? == 0 {
+                return Err(StoreError::Superseded);
+            }
+        }
         let mut applied = Applied::default();
         let mut touched = std::collections::BTreeSet::new();
         let version = if poll.upserts.is_empty() && poll.gone.is_empty() { 0 } else { next_version(&mut tx).await? };

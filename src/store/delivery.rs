@@ -119,6 +119,16 @@ const FAN_OUT_PEOPLE: &str = "
     WHERE ch.id = $1 AND ch.people AND ch.kind <> 'withdrawn'
     ON CONFLICT DO NOTHING";
 
+// A mail that was cancelled while it was on its way (its article went and came back meanwhile) is that mail again: a second
+// one beside it would go out twice.
+const REVIVE: &str = "
+    UPDATE delivery SET state = 'pending', cause = NULL, settled_at = NULL
+    WHERE state = 'cancelled' AND lease IS NOT NULL AND channel = 'email' AND kind = 'published'
+      AND article_id = (SELECT ch.article_id FROM change ch JOIN article a ON a.id = ch.article_id AND a.visible
+                        WHERE ch.id = $1 AND ch.people AND ch.kind <> 'withdrawn')
+      AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = delivery.subscriber_id
+                      AND o.article_id = delivery.article_id AND o.channel = 'email' AND o.state <> 'cancelled')";
+
 // Endpoints hear of every change of every article that is, or until this change was, in a feed they follow.
 const FAN_OUT_ENDPOINTS: &str = "
     INSERT INTO delivery (lane, channel, kind, state, subscriber_id, article_id, change_id, due_at, created_at)
@@ -166,8 +176,10 @@ const SETTLE: &str = "
     UPDATE delivery SET
         state = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.state ELSE delivery.state END,
         due_at = CASE WHEN x.state = 'pending' THEN x.due_at ELSE delivery.due_at END,
-        settled_at = CASE WHEN x.state = 'pending' THEN NULL ELSE $2 END,
-        attempts = delivery.attempts - x.untried, cause = x.cause, detail = x.detail, lease = NULL
+        settled_at = CASE WHEN delivery.state = 'pending' AND x.state = 'pending' THEN NULL
+                          WHEN delivery.state = 'pending' OR x.state = 'sent' THEN $2 ELSE delivery.settled_at END,
+        cause = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.cause ELSE delivery.cause END,
+        attempts = delivery.attempts - x.untried, detail = x.detail, lease = NULL
     FROM (SELECT value->>'id' AS id, CAST(value->>'lease' AS INTEGER) AS lease, value->>'state' AS state,
                  value->>'due_at' AS due_at, value->>'untried' AS untried, value->>'cause' AS cause, value->>'detail' AS detail
           FROM json_each($1)) x
@@ -177,8 +189,10 @@ const SETTLE_JSONB: &str = "
     UPDATE delivery SET
         state = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.state ELSE delivery.state END,
         due_at = CASE WHEN x.state = 'pending' THEN x.due_at ELSE delivery.due_at END,
-        settled_at = CASE WHEN x.state = 'pending' THEN NULL ELSE $2 END,
-        attempts = delivery.attempts - x.untried, cause = x.cause, detail = x.detail, lease = NULL
+        settled_at = CASE WHEN delivery.state = 'pending' AND x.state = 'pending' THEN NULL
+                          WHEN delivery.state = 'pending' OR x.state = 'sent' THEN $2 ELSE delivery.settled_at END,
+        cause = CASE WHEN delivery.state = 'pending' OR x.state = 'sent' THEN x.cause ELSE delivery.cause END,
+        attempts = delivery.attempts - x.untried, detail = x.detail, lease = NULL
     FROM (SELECT (value->>'id')::bigint AS id, (value->>'lease')::bigint AS lease, value->>'state' AS state,
                  (value->>'due_at')::bigint AS due_at, (value->>'untried')::bigint AS untried, value->>'cause' AS cause, value->>'detail' AS detail
           FROM jsonb_array_elements($1::jsonb)) x
@@ -216,6 +230,7 @@ impl Store {
         if exec!(&mut tx, sqlx::query(TAKE_CHANGE).bind(change_id).bind(now.0))? == 0 {
             return Ok(None);
         }
+        exec!(&mut tx, sqlx::query(REVIVE).bind(change_id))?;
         let people = exec!(&mut tx, sqlx::query(FAN_OUT_PEOPLE).bind(change_id).bind(now.0))?;
         let endpoints = exec!(&mut tx, sqlx::query(FAN_OUT_ENDPOINTS).bind(change_id).bind(now.0))?;
         tx.commit().await?;
@@ -292,8 +307,13 @@ impl Store {
         }
         let mut tx = self.begin().await?;
         let sql = tx.pick(SETTLE, SETTLE_JSONB);
+        // PostgreSQL keeps no NUL in a text: one odd reply must not keep a whole batch from settling.
+        let mut batch = batch.to_vec();
+        for line in batch.iter_mut().filter(|l| l.detail.contains('\0')) {
+            line.detail = line.detail.replace('\0', " ");
+        }
         let settled = exec!(&mut tx, sqlx::query(sql).bind(to_json(&batch)?).bind(now.0))?;
-        write_attempts(&mut tx, batch, now).await?;
+        write_attempts(&mut tx, &batch, now).await?;
         tx.commit().await?;
         Ok(settled)
     }

@@ -29,6 +29,8 @@ pub struct Run {
 /// One subscription that a run reaches.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct Member {
+    /// Row id of the subscription.
+    pub id: i64,
     /// The person.
     pub subscriber_id: i64,
     /// The feed.
@@ -53,10 +55,23 @@ pub struct Step {
     pub sets: Vec<(String, Vec<Section>)>,
     /// Person and index into `sets`.
     pub deliveries: Vec<(i64, usize)>,
-    /// Everyone up to this subscriber was looked at, with or without news.
+    /// The subscriptions that were looked at, with or without news.
+    pub told: Vec<i64>,
+    /// Everyone up to this subscriber was looked at.
     pub cursor: i64,
     /// Whether that was everyone.
     pub last: bool,
+}
+
+/// A digest that tells a person something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digested {
+    /// The person.
+    pub subscriber_id: i64,
+    /// Its content.
+    pub set_id: i64,
+    /// What was left out of it.
+    pub left_out: Vec<i64>,
 }
 
 impl Store {
@@ -120,7 +135,7 @@ impl Store {
     /// When the database fails.
     pub async fn run_members(&self, run: &Run, limit: i64) -> Result<Vec<Member>> {
         Ok(read!(self, p => sqlx::query_as("
-            SELECT subscriber_id, feed_id, told_until FROM subscription
+            SELECT id, subscriber_id, feed_id, told_until FROM subscription
             WHERE subscriber_id > $1 AND channel = 'email' AND frequency = $2 AND state = 'confirmed'
             ORDER BY subscriber_id, feed_id LIMIT $3")
             .bind(run.cursor).bind(&run.frequency).bind(limit).fetch_all(p))?)
@@ -164,21 +179,10 @@ impl Store {
         let rows: Vec<(i64, i64)> = step.deliveries.iter().map(|(person, set)| (*person, ids[*set])).collect();
         let sql = tx.pick(INSERT_MEMBERS, INSERT_MEMBERS_JSONB);
         exec!(&mut tx, sqlx::query(sql).bind(run.id).bind(now.0).bind(to_json(&rows)?))?;
-        // Told or with nothing to tell: either way this window is behind them.
-        exec!(
-            &mut tx,
-            sqlx::query(
-                "
-            UPDATE subscription SET told_until = $5
-            WHERE subscriber_id > $1 AND subscriber_id <= $2 AND channel = 'email' AND frequency = $3
-              AND state = 'confirmed' AND told_until < $4"
-            )
-            .bind(run.cursor)
-            .bind(step.cursor)
-            .bind(&run.frequency)
-            .bind(run.upto)
-            .bind(run.upto)
-        )?;
+        // Told or with nothing to tell: either way this window is behind them. Only those that were looked at: who came
+        // meanwhile was not.
+        let sql = tx.pick(TOLD, TOLD_JSONB);
+        exec!(&mut tx, sqlx::query(sql).bind(to_json(&step.told)?).bind(run.upto))?;
         tx.commit().await?;
         Ok(true)
     }
@@ -202,13 +206,40 @@ impl Store {
         Ok(read!(self, p => sqlx::query_as(sql).bind(to_json(&people)?).bind(to_json(&articles)?).fetch_all(p))?)
     }
 
-    /// Which other digests these people were given since `from`: pairs of person and set.
+    /// Which other digests tell these people something: person, set, and the articles of the set that were left out. Those
+    /// that were sent since `from`, and those of earlier runs that wait. Of two that wait, the earlier tells; with
+    /// `run_id` 0, only what was sent counts.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn digests_before(&self, people: &[i64], run_id: i64, from: Timestamp) -> Result<Vec<(i64, i64)>> {
+    pub async fn digests_before(&self, people: &[i64], run_id: i64, from: Timestamp) -> Result<Vec<Digested>> {
         let sql = self.pick(DIGESTED, DIGESTED_JSONB);
-        Ok(read!(self, p => sqlx::query_as(sql).bind(to_json(&people)?).bind(run_id).bind(from.0).fetch_all(p))?)
+        let rows: Vec<(i64, i64, Option<String>)> =
+            read!(self, p => sqlx::query_as(sql).bind(to_json(&people)?).bind(run_id).bind(from.0).fetch_all(p))?;
+        let parse = |text: Option<String>| text.map_or(Ok(Vec::new()), |t| from_json("delivery.left_out", &t));
+        rows.into_iter()
+            .map(|(subscriber_id, set_id, out)| Ok(Digested { subscriber_id, set_id, left_out: parse(out)? }))
+            .collect()
+    }
+
+    /// Keeps which articles of their sets digests do not bring after all: delivery and articles.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_left_out(&self, digests: &[(i64, Vec<i64>)]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let sql = tx.pick(LEFT_OUT, LEFT_OUT_JSONB);
+        exec!(&mut tx, sqlx::query(sql).bind(to_json(&digests)?))?;
+        tx.commit().await
+    }
+
+    /// Which of these people follow anything by mail now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn following(&self, people: &[i64]) -> Result<Vec<i64>> {
+        let sql = self.pick(FOLLOWING, FOLLOWING_JSONB);
+        Ok(read!(self, p => sqlx::query_scalar(sql).bind(to_json(&people)?).fetch_all(p))?)
     }
 }
 
@@ -228,21 +259,57 @@ const INSERT_MEMBERS_JSONB: &str = "
     FROM jsonb_array_elements($3::jsonb) WHERE TRUE
     ON CONFLICT DO NOTHING";
 
+const TOLD: &str = "
+    UPDATE subscription SET told_until = $2
+    WHERE id IN (SELECT value FROM json_each($1)) AND state = 'confirmed' AND told_until < $2";
+const TOLD_JSONB: &str = "
+    UPDATE subscription SET told_until = $2
+    WHERE id IN (SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb) AS value)
+      AND state = 'confirmed' AND told_until < $2";
+
+// A mail that waits counts only if it will go: its claim asks the same (see delivery.rs).
 const MAILED: &str = "
     SELECT subscriber_id, article_id FROM delivery
     WHERE subscriber_id IN (SELECT value FROM json_each($1)) AND article_id IN (SELECT value FROM json_each($2))
-      AND channel = 'email' AND article_id IS NOT NULL AND state <> 'cancelled' AND state <> 'dead'";
+      AND channel = 'email' AND article_id IS NOT NULL AND state <> 'cancelled'
+      AND (state = 'sent' OR (state = 'pending' AND EXISTS (
+          SELECT 1 FROM subscription w
+          JOIN feed_article fa ON fa.feed_id = w.feed_id AND fa.article_id = delivery.article_id AND fa.left_at IS NULL
+          WHERE w.subscriber_id = delivery.subscriber_id AND w.channel = 'email' AND w.frequency = 'immediate'
+            AND w.state = 'confirmed')))";
 const MAILED_JSONB: &str = "
     SELECT subscriber_id, article_id FROM delivery
     WHERE subscriber_id IN (SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb) AS value)
       AND article_id IN (SELECT value::bigint FROM jsonb_array_elements_text($2::jsonb) AS value)
-      AND channel = 'email' AND article_id IS NOT NULL AND state <> 'cancelled' AND state <> 'dead'";
+      AND channel = 'email' AND article_id IS NOT NULL AND state <> 'cancelled'
+      AND (state = 'sent' OR (state = 'pending' AND EXISTS (
+          SELECT 1 FROM subscription w
+          JOIN feed_article fa ON fa.feed_id = w.feed_id AND fa.article_id = delivery.article_id AND fa.left_at IS NULL
+          WHERE w.subscriber_id = delivery.subscriber_id AND w.channel = 'email' AND w.frequency = 'immediate'
+            AND w.state = 'confirmed')))";
 
 const DIGESTED: &str = "
-    SELECT subscriber_id, set_id FROM delivery
+    SELECT subscriber_id, set_id, left_out FROM delivery
     WHERE subscriber_id IN (SELECT value FROM json_each($1)) AND run_id IS NOT NULL AND run_id <> $2
-      AND created_at >= $3 AND state IN ('sent', 'pending')";
+      AND created_at >= $3 AND (state = 'sent' OR (state = 'pending' AND run_id < $2))";
 const DIGESTED_JSONB: &str = "
-    SELECT subscriber_id, set_id FROM delivery
+    SELECT subscriber_id, set_id, left_out FROM delivery
     WHERE subscriber_id IN (SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb) AS value)
-      AND run_id IS NOT NULL AND run_id <> $2 AND created_at >= $3 AND state IN ('sent', 'pending')";
+      AND run_id IS NOT NULL AND run_id <> $2
+      AND created_at >= $3 AND (state = 'sent' OR (state = 'pending' AND run_id < $2))";
+
+const LEFT_OUT: &str = "
+    UPDATE delivery SET left_out = x.articles
+    FROM (SELECT value->>0 AS id, value->>1 AS articles FROM json_each($1)) x WHERE delivery.id = x.id";
+const LEFT_OUT_JSONB: &str = "
+    UPDATE delivery SET left_out = x.articles
+    FROM (SELECT (value->>0)::bigint AS id, value->>1 AS articles FROM jsonb_array_elements($1::jsonb)) x
+    WHERE delivery.id = x.id";
+
+const FOLLOWING: &str = "
+    SELECT DISTINCT subscriber_id FROM subscription
+    WHERE subscriber_id IN (SELECT value FROM json_each($1)) AND channel = 'email' AND state = 'confirmed'";
+const FOLLOWING_JSONB: &str = "
+    SELECT DISTINCT subscriber_id FROM subscription
+    WHERE subscriber_id IN (SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb) AS value)
+      AND channel = 'email' AND state = 'confirmed'";

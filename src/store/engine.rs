@@ -1,15 +1,18 @@
 //! Opening the database, its two engines, and transactions over either. No table is named here.
 
 use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Postgres, SqlSafeStr, Sqlite, Transaction};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Connection, Postgres, SqlSafeStr, Sqlite, Transaction};
 
 /// What can go wrong with the store, as callers act upon it.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +21,16 @@ pub enum StoreError {
     #[error("{0}")]
     Open(String),
     /// Another process of loa serves from this SQLite file.
-    #[error("another loa process serves from {0}: stop it first, or use PostgreSQL to run several")]
-    InUse(PathBuf),
+    #[error("another loa{1} serves from {0}: stop it first, or use PostgreSQL to run several", path.display(), process.as_ref().map(|id| format!(" (process {id})")).unwrap_or_default())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// Its process id, if it could be read.
+        process: Option<String>,
+    },
+    /// The lease under which this was found out is somebody else's by now. Nothing was written.
+    #[error("this took so long that another replica took over; nothing was written")]
+    Superseded,
     /// A stored value is not what this version of loa writes.
     #[error("the database holds a value that this version cannot read: {0}")]
     Corrupt(String),
@@ -119,6 +130,51 @@ const MIGRATIONS: [(i64, &str, &str, &str); 1] = [(
     include_str!("migrations/postgres/0001_first.sql"),
 )];
 
+/// The newest step that a database has been through.
+const SCHEMA: &str = "SELECT max(version) FROM _sqlx_migrations WHERE success";
+
+/// How long a PostgreSQL server may take to answer at the start.
+const CONNECT: Duration = Duration::from_secs(15);
+
+const WRITE_A_URL: &str = "[store] url: write sqlite://path/to/loa.db or postgres://user@host/database";
+
+fn sqlite_fault(path: &Path, e: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Open(format!(
+        "cannot open the SQLite database {}: {e}; see that it is one, that its folder exists, and that this account may \
+         write there",
+        path.display()
+    ))
+}
+
+// The driver's message may repeat parts of the address; the password is never in it.
+fn postgres_fault(e: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Open(format!(
+        "cannot open the PostgreSQL database: {e}; check [store] url, that the server runs, and the account's rights"
+    ))
+}
+
+fn migrate_fault(e: &MigrateError) -> Option<StoreError> {
+    matches!(e, MigrateError::VersionMissing(_)).then(newer)
+}
+
+fn newer() -> StoreError {
+    StoreError::Open(
+        "the database was made by a newer version of loa: install that version, or restore a backup from before"
+            .to_owned(),
+    )
+}
+
+/// What the newest step of a database says to this version.
+fn age(at: Option<i64>) -> Result<&'static str> {
+    let ours = MIGRATIONS.last().map_or(0, |(number, ..)| *number);
+    match at {
+        None => Ok("empty: its tables are made at the first start"),
+        Some(at) if at < ours => Ok("made by an older version: the next start brings it up to date; back it up before"),
+        Some(at) if at > ours => Err(newer()),
+        Some(_) => Ok("up to date"),
+    }
+}
+
 fn migrator(postgres: bool) -> Migrator {
     let all = MIGRATIONS.iter().map(|(number, name, sqlite, pg)| {
         let sql: &'static str = if postgres { pg } else { sqlite };
@@ -141,19 +197,12 @@ impl Store {
         } else if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
             Self::open_sqlite(Path::new(path)).await
         } else {
-            Err(StoreError::Open(
-                "[store] url: write sqlite://path/to/loa.db or postgres://user@host/database".to_owned(),
-            ))
+            Err(StoreError::Open(WRITE_A_URL.to_owned()))
         }
     }
 
     async fn open_sqlite(path: &Path) -> Result<Self> {
-        let open = |e: &dyn std::fmt::Display| {
-            StoreError::Open(format!(
-                "cannot open the SQLite database {}: {e}; see that its folder exists and that this account may write there",
-                path.display()
-            ))
-        };
+        let open = |e: &dyn std::fmt::Display| sqlite_fault(path, e);
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| open(&e))?;
         }
@@ -174,7 +223,7 @@ impl Store {
             .connect_with(options.clone())
             .await
             .map_err(|e| open(&e))?;
-        migrator(false).run(&write).await.map_err(|e| open(&e))?;
+        migrator(false).run(&write).await.map_err(|e| migrate_fault(&e).unwrap_or_else(|| open(&e)))?;
         let read = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_with(options.read_only(true).create_if_missing(false))
@@ -185,16 +234,11 @@ impl Store {
     }
 
     async fn open_postgres(url: &str) -> Result<Self> {
-        // The driver's message may repeat parts of the address; the password is never in it.
-        let open = |e: &dyn std::fmt::Display| {
-            StoreError::Open(format!(
-                "cannot open the PostgreSQL database: {e}; check [store] url, that the server runs, and the account's rights"
-            ))
-        };
+        let open = |e: &dyn std::fmt::Display| postgres_fault(e);
         let options = PgConnectOptions::from_str(url).map_err(|e| open(&e))?.application_name("loa");
         let pool = PgPoolOptions::new()
             .max_connections(10)
-            .acquire_timeout(Duration::from_secs(15))
+            .acquire_timeout(CONNECT)
             .connect_with(options)
             .await
             .map_err(|e| open(&e))?;
@@ -202,11 +246,49 @@ impl Store {
         while let Err(e) = migrator(true).run(&pool).await {
             tries += 1;
             if tries == 3 {
-                return Err(open(&e));
+                return Err(migrate_fault(&e).unwrap_or_else(|| open(&e)));
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         Ok(Self { engine: Engine::Postgres(pool) })
+    }
+
+    /// Looks at the database of this URL without making or changing anything: one line of what was found.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when a service could not use it, with what to do.
+    pub async fn look(url: &str) -> Result<String> {
+        if let Some(path) = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")) {
+            let path = Path::new(path);
+            if !path.exists() {
+                // The folder is made with the file; what is there already must be one.
+                let there = path.ancestors().skip(1).find(|p| p.as_os_str().is_empty() || p.exists());
+                if there.is_some_and(|p| !p.as_os_str().is_empty() && !p.is_dir()) {
+                    return Err(sqlite_fault(path, &"its folder is a file"));
+                }
+                return Ok(format!("SQLite, {} will be made at the first start", path.display()));
+            }
+            let options = SqliteConnectOptions::new().filename(path).read_only(true);
+            let mut one = SqliteConnection::connect_with(&options).await.map_err(|e| sqlite_fault(path, &e))?;
+            // Any answer will do; a file that is no database gives none.
+            sqlx::query("SELECT count(*) FROM sqlite_schema")
+                .execute(&mut one)
+                .await
+                .map_err(|e| sqlite_fault(path, &e))?;
+            let at: Option<i64> = sqlx::query_scalar(SCHEMA).fetch_one(&mut one).await.unwrap_or_default();
+            return Ok(format!("SQLite, {}, {}", path.display(), age(at)?));
+        }
+        if !url.starts_with("postgres") {
+            return Err(StoreError::Open(WRITE_A_URL.to_owned()));
+        }
+        let options = PgConnectOptions::from_str(url).map_err(|e| postgres_fault(&e))?;
+        let connect = PgConnection::connect_with(&options);
+        let mut one = tokio::time::timeout(CONNECT, connect)
+            .await
+            .map_err(|_| postgres_fault(&"no answer"))?
+            .map_err(|e| postgres_fault(&e))?;
+        let at: Option<i64> = sqlx::query_scalar(SCHEMA).fetch_one(&mut one).await.unwrap_or_default();
+        Ok(format!("PostgreSQL, {}", age(at)?))
     }
 
     /// Makes this process the only one that serves from a SQLite file (PostgreSQL takes any number), and frees every
@@ -218,8 +300,18 @@ impl Store {
         let Engine::Sqlite { path, lock, .. } = &self.engine else { return Ok(()) };
         let mut name = path.clone().into_os_string();
         name.push(".lock");
-        let file = File::create(&name).map_err(|e| StoreError::Open(format!("{}: {e}", name.display())))?;
-        file.try_lock().map_err(|_| StoreError::InUse(path.clone()))?;
+        let open = |e: std::io::Error| {
+            StoreError::Open(format!("{}: {e}; see that this account may write there", name.display()))
+        };
+        // Not truncated before it is ours: it names the process that holds it.
+        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&name).map_err(open)?;
+        if file.try_lock().is_err() {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            let process = Some(holder.trim().to_owned()).filter(|id| !id.is_empty());
+            return Err(StoreError::InUse { path: path.clone(), process });
+        }
+        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(open)?;
         *lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(file);
         self.free_claims().await
     }

@@ -108,6 +108,7 @@ struct LiveRow {
     id: i64,
     feed_id: i64,
     frequency: String,
+    since: i64,
     told_until: i64,
 }
 
@@ -135,7 +136,7 @@ const UPSERT_PERSON: &str = "
     ON CONFLICT (email_key) DO UPDATE SET email_key = excluded.email_key RETURNING id";
 
 const LIVE: &str = "
-    SELECT id, feed_id, frequency, told_until FROM subscription
+    SELECT id, feed_id, frequency, since, told_until FROM subscription
     WHERE subscriber_id = $1 AND channel = 'email' AND state = 'confirmed'";
 
 const BEGIN: &str = "
@@ -153,9 +154,52 @@ const CATCH_UP: &str = "
     WHERE fa.feed_id = $2 AND fa.left_at IS NULL AND fa.people AND fa.entered > $3
     ON CONFLICT DO NOTHING";
 
-const CANCEL_PENDING: &str = "
+// A mail of these that was cancelled while it was on its way is that mail again, not a second one.
+const REVIVE: &str = "
+    UPDATE delivery SET state = 'pending', cause = NULL, settled_at = NULL
+    WHERE state = 'cancelled' AND lease IS NOT NULL AND channel = 'email' AND kind = 'published' AND subscriber_id = $1
+      AND article_id IN (SELECT fa.article_id FROM feed_article fa JOIN article a ON a.id = fa.article_id AND a.visible
+                         WHERE fa.feed_id = $2 AND fa.left_at IS NULL AND fa.people AND fa.entered > $3)
+      AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = delivery.subscriber_id
+                      AND o.article_id = delivery.article_id AND o.channel = 'email' AND o.state <> 'cancelled')";
+
+// Who moves from immediate mails to a digest is told by the digest of what was not sent: mails that wait, and changes that
+// were not fanned out yet. `$3` is where the subscription began: nothing older is meant.
+const UNSENT: &str = "
+    SELECT min(fa.entered) FROM feed_article fa
+    WHERE fa.feed_id = $2 AND fa.left_at IS NULL AND fa.people AND fa.entered > $3 AND (
+        fa.article_id IN (SELECT d.article_id FROM delivery d
+                          WHERE d.subscriber_id = $1 AND d.channel = 'email' AND d.article_id IS NOT NULL
+                            AND d.state <> 'cancelled' AND d.state = 'pending')
+        OR EXISTS (SELECT 1 FROM change ch WHERE ch.article_id = fa.article_id AND ch.seen_at = fa.since
+                   AND ch.processed_at IS NULL AND ch.people AND NOT ch.held))";
+
+// The same that a claim asks: a mail goes while its reader follows, at once, a feed that holds its article.
+const CANCEL_MAILS: &str = "
     UPDATE delivery SET state = 'cancelled', cause = $3, settled_at = $2
-    WHERE subscriber_id = $1 AND state = 'pending' AND channel = 'email' AND kind = $4";
+    WHERE subscriber_id = $1 AND state = 'pending' AND channel = 'email' AND kind = 'published' AND NOT EXISTS (
+        SELECT 1 FROM subscription w
+        JOIN feed_article fa ON fa.feed_id = w.feed_id AND fa.article_id = delivery.article_id AND fa.left_at IS NULL
+        WHERE w.subscriber_id = $1 AND w.channel = 'email' AND w.frequency = 'immediate' AND w.state = 'confirmed')
+    RETURNING article_id";
+
+// What a mail does not tell after all, the next digest of a feed that holds it must: an earlier one may have left it out for
+// the mail's sake. Whatever else lies behind the same mark was told, and is left out when the digest is composed.
+const RETELL: &str = "
+    UPDATE subscription SET told_until = x.mark
+    FROM (SELECT s.id AS id, min(fa.entered) - 1 AS mark
+          FROM subscription s JOIN feed_article fa ON fa.feed_id = s.feed_id AND fa.left_at IS NULL AND fa.people
+          WHERE s.subscriber_id = $1 AND s.channel = 'email' AND s.frequency <> 'immediate' AND s.state = 'confirmed'
+            AND fa.article_id = $2 AND fa.since >= s.since GROUP BY s.id) x
+    WHERE subscription.id = x.id AND subscription.told_until > x.mark";
+
+// `$4` is the frequency that was left, or nothing for all.
+const CANCEL_DIGESTS: &str = "
+    UPDATE delivery SET state = 'cancelled', cause = $3, settled_at = $2
+    WHERE subscriber_id = $1 AND state = 'pending' AND channel = 'email' AND kind = 'digest' AND run_id IN (
+        SELECT r.id FROM digest_run r WHERE ($4 = '' OR r.frequency = $4) AND NOT EXISTS (
+            SELECT 1 FROM subscription w
+            WHERE w.subscriber_id = $1 AND w.channel = 'email' AND w.frequency = r.frequency AND w.state = 'confirmed'))";
 
 impl Store {
     /// Writes a request and, in the same transaction, the confirmation mail to be sent. Answers nothing if this address
@@ -227,6 +271,7 @@ impl Store {
                 .bind(row.locale.as_str())
         )?;
         grant(&mut tx, row.subscriber_id, &row.wishes, false, now).await?;
+        cancel_mails(&mut tx, row.subscriber_id, EndReason::Changed, now).await?;
         tx.commit().await?;
         Ok(Confirmed::Now(row.subscriber_id))
     }
@@ -287,7 +332,11 @@ impl Store {
         let mut tx = self.begin().await?;
         exec!(&mut tx, sqlx::query("UPDATE subscriber SET locale = $2 WHERE id = $1").bind(id).bind(locale.as_str()))?;
         grant(&mut tx, id, wishes, true, now).await?;
-        cancel_orphans(&mut tx, id, EndReason::Changed, now).await?;
+        cancel_mails(&mut tx, id, EndReason::Changed, now).await?;
+        // A digest that waits still goes to whoever follows anything: its window is behind them.
+        if wishes.is_empty() {
+            cancel_digests(&mut tx, id, None, EndReason::Changed, now).await?;
+        }
         tx.commit().await
     }
 
@@ -310,7 +359,8 @@ impl Store {
             exec!(&mut tx, sqlx::query(END).bind(row.id).bind(now.0).bind(reason.as_str()))?;
             ended += 1;
         }
-        cancel_orphans(&mut tx, id, reason, now).await?;
+        cancel_mails(&mut tx, id, reason, now).await?;
+        cancel_digests(&mut tx, id, frequency, reason, now).await?;
         tx.commit().await?;
         Ok(ended)
     }
@@ -338,6 +388,18 @@ impl Store {
             sqlx::query("UPDATE subscriber SET email = NULL, email_key = NULL WHERE id = $1 AND kind = 'person'")
                 .bind(id)
         )?;
+        tx.commit().await
+    }
+
+    /// Lets the next digest tell a person of articles that a mail was to tell and will not: person and article.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retell(&self, untold: &[(i64, i64)]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for (person, article) in untold {
+            exec!(&mut tx, sqlx::query(RETELL).bind(person).bind(article))?;
+        }
         tx.commit().await
     }
 
@@ -423,32 +485,48 @@ async fn grant(tx: &mut Tx, id: i64, wishes: &[Wish], exactly: bool, now: Timest
         }
         // From one digest to another, the new one goes on where the old one stopped.
         let digest_before = old.filter(|o| o.frequency != Frequency::Immediate.as_str()).map(|o| o.told_until);
+        let told_until = match old {
+            Some(old) if digest_before.is_none() => {
+                let unsent: Option<i64> = tx!(tx, c => sqlx::query_scalar(UNSENT)
+                    .bind(id).bind(wish.feed_id).bind(old.told_until).fetch_one(c))?;
+                unsent.map(|first| first - 1)
+            }
+            _ => digest_before,
+        };
+        // A digest goes on for whoever followed before; immediate mails begin with what is seen from now on.
+        let since = old.filter(|_| wish.frequency != Frequency::Immediate).map_or(now.0, |o| o.since);
         exec!(
             tx,
-            sqlx::query(BEGIN)
-                .bind(id)
-                .bind(wish.feed_id)
-                .bind(wish.frequency.as_str())
-                .bind(now.0)
-                .bind(digest_before)
+            sqlx::query(BEGIN).bind(id).bind(wish.feed_id).bind(wish.frequency.as_str()).bind(since).bind(told_until)
         )?;
         begun += 1;
         if let Some(told_until) = digest_before.filter(|_| wish.frequency == Frequency::Immediate) {
+            exec!(tx, sqlx::query(REVIVE).bind(id).bind(wish.feed_id).bind(told_until))?;
             exec!(tx, sqlx::query(CATCH_UP).bind(id).bind(wish.feed_id).bind(told_until).bind(now.0))?;
         }
     }
     Ok(begun)
 }
 
-/// Cancels unsent mails of frequencies of which the person has no live subscription left.
-async fn cancel_orphans(tx: &mut Tx, id: i64, reason: EndReason, now: Timestamp) -> Result<()> {
-    let live: Vec<LiveRow> = tx!(tx, c => sqlx::query_as(LIVE).bind(id).fetch_all(c))?;
-    let has = |f: Frequency| live.iter().any(|l| l.frequency == f.as_str());
-    if !has(Frequency::Immediate) {
-        exec!(tx, sqlx::query(CANCEL_PENDING).bind(id).bind(now.0).bind(reason.as_str()).bind("published"))?;
+/// Cancels unsent mails of articles that the person no longer follows at once.
+async fn cancel_mails(tx: &mut Tx, id: i64, reason: EndReason, now: Timestamp) -> Result<()> {
+    let untold: Vec<Option<i64>> = tx!(tx, c => sqlx::query_scalar(CANCEL_MAILS)
+        .bind(id).bind(now.0).bind(reason.as_str()).fetch_all(c))?;
+    for article in untold.into_iter().flatten() {
+        exec!(tx, sqlx::query(RETELL).bind(id).bind(article))?;
     }
-    if !has(Frequency::Daily) && !has(Frequency::Weekly) {
-        exec!(tx, sqlx::query(CANCEL_PENDING).bind(id).bind(now.0).bind(reason.as_str()).bind("digest"))?;
-    }
+    Ok(())
+}
+
+/// Cancels unsent digests of a frequency (or of any) of which the person has no live subscription left.
+async fn cancel_digests(
+    tx: &mut Tx,
+    id: i64,
+    frequency: Option<Frequency>,
+    reason: EndReason,
+    now: Timestamp,
+) -> Result<()> {
+    let left = frequency.map_or("", Frequency::as_str);
+    exec!(tx, sqlx::query(CANCEL_DIGESTS).bind(id).bind(now.0).bind(reason.as_str()).bind(left))?;
     Ok(())
 }

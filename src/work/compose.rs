@@ -78,6 +78,12 @@ struct Batch {
     made: HashMap<String, std::result::Result<Arc<Prepared>, String>>,
     runs: HashMap<i64, Option<Run>>,
     sets: HashMap<i64, Arc<Vec<Stored>>>,
+    /// Who of the digests' readers follows anything.
+    following: HashSet<i64>,
+    /// What digests do not bring after all, by delivery: a later mail may.
+    left_out: Vec<(i64, Vec<i64>)>,
+    /// What mails do not bring after all: person and article.
+    untold: Vec<(i64, i64)>,
 }
 
 impl Composer {
@@ -101,6 +107,11 @@ impl Composer {
         let mut batch =
             Batch { feeds: self.store.feeds().await?.into_iter().map(|f| (f.id, f)).collect(), ..Batch::default() };
         let told = self.told_before(claimed, &mut batch).await?;
+        let digested = self.told_by_digests(claimed, &mut batch).await?;
+        let digests: Vec<i64> = claimed.iter().filter(|d| d.kind == "digest").map(|d| d.subscriber_id).collect();
+        if !digests.is_empty() {
+            batch.following = self.store.following(&digests).await?.into_iter().collect();
+        }
         let mut composed = Vec::with_capacity(claimed.len());
         for delivery in claimed {
             let Some(to) = delivery.email.as_deref().and_then(|e| EmailAddress::parse(e).ok()) else {
@@ -108,17 +119,29 @@ impl Composer {
                 continue;
             };
             composed.push(match delivery.kind.as_str() {
+                "published"
+                    if digested.contains(&(delivery.subscriber_id, delivery.article_id.unwrap_or_default())) =>
+                {
+                    Composed::Cancel("told by a digest")
+                }
                 "published" => self.article(delivery, to, &mut batch).await?,
                 "digest" => self.digest(delivery, to, &told, &mut batch).await?,
                 "confirm" => self.confirm(delivery, to, &batch).await?,
                 other => Composed::Unmakeable(format!("no mail is of the kind \"{other}\"")),
             });
         }
+        if !batch.untold.is_empty() {
+            self.store.retell(&batch.untold).await?;
+        }
+        if !batch.left_out.is_empty() {
+            self.store.keep_left_out(&batch.left_out).await?;
+        }
         Ok(composed)
     }
 
     async fn article(&self, delivery: &Claimed, to: EmailAddress, batch: &mut Batch) -> Result<Composed> {
         if delivery.feeds.is_empty() {
+            batch.untold.push((delivery.subscriber_id, delivery.article_id.unwrap_or_default()));
             return Ok(Composed::Cancel("withdrawn, or no longer followed"));
         }
         let locale = Locale::parse(&delivery.locale);
@@ -150,6 +173,9 @@ impl Composer {
         let Some(run) = self.run(delivery.run_id.unwrap_or_default(), batch).await? else {
             return Ok(Composed::Cancel("the digest run is gone"));
         };
+        if !batch.following.contains(&delivery.subscriber_id) {
+            return Ok(Composed::Cancel("no longer followed"));
+        }
         let frequency = Frequency::parse(&run.frequency).unwrap_or(Frequency::Daily);
         let locale = Locale::parse(&delivery.locale);
         let set = self.set(delivery.set_id.unwrap_or_default(), batch).await?;
@@ -159,6 +185,9 @@ impl Composer {
             if gone || told.contains(&(delivery.subscriber_id, *article)) {
                 left_out.push(*article);
             }
+        }
+        if !left_out.is_empty() || delivery.attempts > 1 {
+            batch.left_out.push((delivery.id, left_out.clone()));
         }
         let key = format!("d{}/{}/{left_out:?}", delivery.set_id.unwrap_or_default(), locale.as_str());
         if !batch.made.contains_key(&key) {
@@ -259,10 +288,34 @@ impl Composer {
             told.extend(self.store.mailed_before(&people, &articles).await?);
             let Some(run) = self.run(run_id, batch).await? else { continue };
             let from = Timestamp(run.window_to).minus(OVERLAP);
-            for (person, set) in self.store.digests_before(&people, run_id, from).await? {
-                let set = self.set(set, batch).await?;
-                told.extend(set.iter().flat_map(|s| &s.articles).map(|article| (person, *article)));
+            for digest in self.store.digests_before(&people, run_id, from).await? {
+                let set = self.set(digest.set_id, batch).await?;
+                let articles = set.iter().flat_map(|s| &s.articles).filter(|a| !digest.left_out.contains(a));
+                told.extend(articles.map(|article| (digest.subscriber_id, *article)));
             }
+        }
+        Ok(told)
+    }
+
+    /// What digests told the readers of these mails. A mail of news need not ask: no digest can have had it.
+    async fn told_by_digests(&self, claimed: &[Claimed], batch: &mut Batch) -> Result<HashSet<(i64, i64)>> {
+        let mut told = HashSet::new();
+        let mut people = Vec::new();
+        let mut from = i64::MAX;
+        for delivery in claimed.iter().filter(|d| d.kind == "published") {
+            let seen = self.stored(delivery.article_id.unwrap_or_default(), batch).await?.map_or(0, |a| a.first_seen.0);
+            if delivery.attempts > 1 || seen < delivery.created_at {
+                people.push(delivery.subscriber_id);
+                from = from.min(delivery.created_at);
+            }
+        }
+        if people.is_empty() {
+            return Ok(told);
+        }
+        for digest in self.store.digests_before(&people, 0, Timestamp(from).minus(OVERLAP)).await? {
+            let set = self.set(digest.set_id, batch).await?;
+            let articles = set.iter().flat_map(|s| &s.articles).filter(|a| !digest.left_out.contains(a));
+            told.extend(articles.map(|article| (digest.subscriber_id, *article)));
         }
         Ok(told)
     }

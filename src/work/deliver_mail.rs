@@ -15,6 +15,7 @@ use crate::store::delivery::{Claimed, LEASE};
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::work::compose::{Composed, Composer, Letter};
+use crate::work::presence::Presence;
 use crate::work::settle::{Settler, caught};
 use crate::work::wakes::Wakes;
 
@@ -23,6 +24,9 @@ const CLAIM: usize = 500;
 
 /// How often the outbox is looked at when no bell rings.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Why a claim is given back that another replica may have by now; if it has, this changes nothing.
+const CUT_OFF: &str = "put back by a replica that stood still";
 
 /// Where mails go.
 #[derive(Clone)]
@@ -52,6 +56,7 @@ pub struct Mailer {
     transport: Transport,
     wakes: Wakes,
     metrics: Metrics,
+    presence: Presence,
     /// Mails that may be under way at once: every connection busy and the next mail ready behind it.
     in_flight: usize,
 }
@@ -67,7 +72,7 @@ struct Waiting {
 impl Mailer {
     /// A worker for this transport with so many connections.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         store: Store,
         clock: Clock,
         composer: Composer,
@@ -76,7 +81,15 @@ impl Mailer {
         wakes: Wakes,
         metrics: Metrics,
     ) -> Self {
-        Self { store, clock, composer, transport, wakes, metrics, in_flight: connections * 2 }
+        let presence = Presence::alone(&clock);
+        Self { store, clock, composer, transport, wakes, metrics, presence, in_flight: connections * 2 }
+    }
+
+    /// The same worker, one of several that share the database.
+    #[must_use]
+    pub fn among(mut self, presence: Presence) -> Self {
+        self.presence = presence;
+        self
     }
 
     /// Works until `stop` turns true; then finishes what is on its way and settles it.
@@ -86,6 +99,14 @@ impl Mailer {
         let from: Arc<str> = self.composer.return_path().into();
         let mut queue: VecDeque<Waiting> = VecDeque::new();
         while !*stop.borrow() {
+            if !self.presence.is_there() {
+                // By now another replica may have what was claimed here.
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK) => {}
+                    _ = stop.changed() => {}
+                }
+                continue;
+            }
             if queue.len() < CLAIM / 2 {
                 let claimed = self.refill(&mut queue, &settler).await;
                 if !claimed && queue.is_empty() {
@@ -108,6 +129,10 @@ impl Mailer {
                     }
                 };
                 let Ok(permit) = permit else { break };
+                if !self.presence.may_send(waiting.lease) {
+                    settler.put_back(waiting.claimed.id, waiting.lease, Duration::ZERO, CUT_OFF).await;
+                    continue;
+                }
                 self.dispatch(waiting, permit, &settler, &from);
                 if queue.len() == CLAIM / 2 {
                     break;
@@ -131,7 +156,7 @@ impl Mailer {
     async fn refill(&self, queue: &mut VecDeque<Waiting>, settler: &Settler) -> bool {
         for lane in Lane::ALL {
             let now = self.clock.now();
-            let lease = i64::from_le_bytes(self.clock.random());
+            let lease = self.presence.token();
             let limit = i64::try_from(CLAIM).unwrap_or(i64::MAX);
             match self.store.claim(Channel::Email, lane, lease, now, now.plus(LEASE), limit).await {
                 Ok(rows) if rows.is_empty() => {}

@@ -19,6 +19,7 @@ use crate::store::delivery::{Claimed, LEASE};
 use crate::store::endpoint::Endpoint;
 use crate::store::engine::{Result, Store};
 use crate::telemetry::metrics::Metrics;
+use crate::work::presence::Presence;
 use crate::work::settle::{Settler, caught};
 use crate::work::wakes::Wakes;
 
@@ -82,13 +83,22 @@ pub struct Webhooks {
     client: Client,
     wakes: Wakes,
     metrics: Metrics,
+    presence: Presence,
 }
 
 impl Webhooks {
     /// A worker that posts through this client.
     #[must_use]
-    pub const fn new(store: Store, clock: Clock, site: Site, client: Client, wakes: Wakes, metrics: Metrics) -> Self {
-        Self { store, clock, site, client, wakes, metrics }
+    pub fn new(store: Store, clock: Clock, site: Site, client: Client, wakes: Wakes, metrics: Metrics) -> Self {
+        let presence = Presence::alone(&clock);
+        Self { store, clock, site, client, wakes, metrics, presence }
+    }
+
+    /// The same worker, one of several that share the database.
+    #[must_use]
+    pub fn among(mut self, presence: Presence) -> Self {
+        self.presence = presence;
+        self
     }
 
     /// Works until `stop` turns true; then finishes what is on its way and settles it.
@@ -96,12 +106,18 @@ impl Webhooks {
         let (settler, task) = Settler::start(self.store.clone(), self.clock.clone(), Channel::Webhook);
         let (done, mut finished) = mpsc::channel::<Finished>(MOST_HELD);
         let mut lanes: HashMap<i64, EndpointQueue> = HashMap::new();
+        let mut worker = self.presence.worker();
         while !*stop.borrow() {
             let mut claimed = false;
-            if settler.held() < MOST_HELD {
+            if self.presence.worker() != worker {
+                // Another replica may have these by now: then this changes nothing.
+                worker = self.presence.worker();
+                put_back(&mut lanes, &settler, "put back by a replica that stood still").await;
+            }
+            if self.presence.is_there() && settler.held() < MOST_HELD {
                 claimed = self.refill(&mut lanes, &settler).await;
             }
-            for (subscriber, lane) in &mut lanes {
+            for (subscriber, lane) in lanes.iter_mut().filter(|_| self.presence.is_there()) {
                 self.dispatch(*subscriber, lane, &settler, &done);
             }
             lanes.retain(|_, lane| lane.in_flight > 0 || !lane.queue.is_empty() || lane.failures > 0);
@@ -118,9 +134,7 @@ impl Webhooks {
                 _ = stop.changed() => {}
             }
         }
-        for waiting in lanes.values_mut().flat_map(|l| l.queue.drain(..)) {
-            settler.put_back(waiting.claimed.id, waiting.lease, Duration::ZERO, "put back at shutdown").await;
-        }
+        put_back(&mut lanes, &settler, "put back at shutdown").await;
         drop(settler);
         // The settler ends when the last post has reported; a post ends by its own deadline.
         let _ = tokio::time::timeout(Duration::from_secs(30), task).await;
@@ -128,7 +142,7 @@ impl Webhooks {
 
     async fn refill(&self, lanes: &mut HashMap<i64, EndpointQueue>, settler: &Settler) -> bool {
         let now = self.clock.now();
-        let lease = i64::from_le_bytes(self.clock.random());
+        let lease = self.presence.token();
         let until = now.plus(LEASE);
         let rows = match self.store.claim(Channel::Webhook, Lane::Immediate, lease, now, until, CLAIM).await {
             Ok(rows) => rows,
@@ -277,6 +291,12 @@ impl Webhooks {
     async fn slugs(&self, article: i64) -> Result<Vec<String>> {
         let members = self.store.memberships_of(article).await?;
         Ok(members.into_iter().filter(|m| m.left_at.is_none()).map(|m| m.slug).collect())
+    }
+}
+
+async fn put_back(lanes: &mut HashMap<i64, EndpointQueue>, settler: &Settler, why: &str) {
+    for waiting in lanes.values_mut().flat_map(|l| l.queue.drain(..)) {
+        settler.put_back(waiting.claimed.id, waiting.lease, Duration::ZERO, why).await;
     }
 }
 

@@ -49,16 +49,18 @@ impl Digests {
         Ok(made)
     }
 
-    /// Begins a run that is not due yet, for the operator's `loa digest --run`; the date names it, so it is made once.
+    /// Begins a run that is not due yet, for the operator's `loa digest --run`; the date names it, so it is made once:
+    /// nothing if today's was begun before. Answers how many deliveries were made.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn run_now(&self, frequency: Frequency) -> Result<i64> {
+    pub async fn run_now(&self, frequency: Frequency) -> Result<Option<i64>> {
         let now = self.clock.now();
         let date = now.in_zone(&self.calendar.zone).date();
         let due = crate::domain::digest::DueRun { frequency, date, window_to: now };
-        self.store.begin_run(&due, now).await?;
-        self.run().await
+        let begun = self.store.begin_run(&due, now).await?;
+        let made = self.run().await?;
+        Ok(begun.then_some(made))
     }
 
     async fn plan(&self, mut run: Run) -> Result<i64> {
@@ -97,6 +99,7 @@ impl Digests {
                 members.retain(|m| m.subscriber_id != cut);
             }
         }
+        step.told = members.iter().map(|m| m.id).collect();
         let mut by_key: HashMap<String, Option<usize>> = HashMap::new();
         for person in members.chunk_by(|a, b| a.subscriber_id == b.subscriber_id) {
             let id = person[0].subscriber_id;

@@ -2,27 +2,24 @@
 
 use crate::clock::Timestamp;
 use crate::domain::article::StoredArticle;
+use crate::domain::selection::Reason;
 use crate::domain::site::Site;
 use crate::domain::subscriber::EmailAddress;
 use crate::store::engine::{Result, Store};
 use crate::store::explain::LedgerRow;
 
-/// The story of one person and one article, a sentence a line, the verdict last.
+/// The story of one person and one article, a sentence a line, the verdict last. Nothing if there is no such article.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn explain(store: &Store, site: &Site, email: &EmailAddress, article: &str) -> Result<Vec<String>> {
+pub async fn explain(store: &Store, site: &Site, email: &EmailAddress, article: &str) -> Result<Option<Vec<String>>> {
     let mut story = Vec::new();
-    let Some(stored) = store.find_article(article).await? else {
-        return Ok(vec![format!(
-            "There is no article \"{article}\": give its id in the source, its entry id (tag:…) or loa's number."
-        )]);
-    };
+    let Some(stored) = store.find_article(article).await? else { return Ok(None) };
     tell_article(store, site, &stored, &mut story).await?;
     let Some(person) = store.person_by_email(email).await? else {
         story.push("Nobody with this address is known: it never asked for anything, or it was erased.".to_owned());
         story.push("Verdict: not sent, because the address has no subscription.".to_owned());
-        return Ok(story);
+        return Ok(Some(story));
     };
     let when = |millis: i64| Timestamp(millis).rfc3339(&site.zone);
     let members = store.memberships_of(stored.id).await?;
@@ -73,7 +70,17 @@ pub async fn explain(store: &Store, site: &Site, email: &EmailAddress, article: 
         }
         None => "Verdict: not sent, because no live subscription holds this article.".to_owned(),
     });
-    Ok(story)
+    Ok(Some(story))
+}
+
+/// A stored reason in words.
+fn in_words(reason: &str) -> String {
+    match serde_json::from_str(reason) {
+        Ok(Reason::Everything) => "because the feed takes every article".to_owned(),
+        Ok(Reason::Category(slug)) => format!("because it lies in the category {slug}"),
+        Ok(Reason::Phrase { phrase, place }) => format!("because \"{phrase}\" stands in its {place}"),
+        Err(_) => format!("because of {reason}"),
+    }
 }
 
 async fn tell_article(store: &Store, site: &Site, stored: &StoredArticle, story: &mut Vec<String>) -> Result<()> {
@@ -102,10 +109,10 @@ async fn tell_article(store: &Store, site: &Site, stored: &StoredArticle, story:
     for member in store.memberships_of(stored.id).await? {
         let left = member.left_at.map_or_else(String::new, |at| format!(", left {}", when(at)));
         story.push(format!(
-            "In feed {} since {}{left}, because of {}.",
+            "In feed {} since {}{left}, {}.",
             member.slug,
             when(member.since),
-            member.reason
+            in_words(&member.reason)
         ));
     }
     Ok(())

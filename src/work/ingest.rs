@@ -1,22 +1,25 @@
 //! Ingest: one poll of one source, from the scan to one transaction. Compares sets, not timestamps: a portal changes
 //! what is public without touching any date (content-store.md §7). A read error means no conclusions.
 
+mod compare;
+mod feeds;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use self::compare::opened;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::article::{Article, Category, ChangeKind, RawArticle};
-use crate::domain::feed::{Feed, FeedOrigin, FeedSpec};
-use crate::domain::selection::{Matcher, Selection};
+use crate::domain::selection::Matcher;
 use crate::domain::site::Site;
 use crate::feed::address;
-use crate::source::{AnySource, Light, Scan, Source, SourceError};
+use crate::source::{AnySource, Source, SourceError};
 use crate::store::article::{Applied, Known, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
-use crate::store::feed::Membership;
 use crate::telemetry::metrics::Metrics;
 use crate::work::normalise::normalise;
+use crate::work::presence::Presence;
 use crate::work::wakes::Wakes;
 
 /// How many articles are fetched and, at first sight, written at a time.
@@ -24,9 +27,6 @@ const CHUNK: usize = 200;
 
 /// How long one replica may poll a source before another takes over.
 const LEASE: Duration = Duration::from_mins(10);
-
-/// A mass of vanished articles is believed at the third poll that sees it.
-const MISSING_POLLS: i64 = 2;
 
 /// The rules of ingest that an operator may set.
 #[derive(Clone, Debug)]
@@ -77,15 +77,9 @@ pub struct Ingest {
     settings: Settings,
     wakes: Wakes,
     metrics: Metrics,
-    holder: String,
-}
-
-/// What a scan means, once compared with what is known.
-struct Compared {
-    fetch: BTreeSet<String>,
-    gone: Vec<i64>,
-    kept: usize,
-    missing_polls: i64,
+    presence: Presence,
+    /// Sources that this process polls just now: the lease is the process's, and would let a second poll in.
+    polling: Mutex<BTreeSet<String>>,
 }
 
 /// What a fetched article is judged by.
@@ -104,7 +98,7 @@ struct Scene<'a> {
 }
 
 impl Ingest {
-    /// An ingest over these sources. `holder` names this process in leases.
+    /// An ingest over these sources.
     #[must_use]
     pub fn new(
         store: Store,
@@ -115,8 +109,15 @@ impl Ingest {
         wakes: Wakes,
         metrics: Metrics,
     ) -> Self {
-        let holder = format!("{:016x}", u64::from_le_bytes(clock.random()));
-        Self { store, clock, site, sources, settings, wakes, metrics, holder }
+        let presence = Presence::alone(&clock);
+        Self { store, clock, site, sources, settings, wakes, metrics, presence, polling: Mutex::default() }
+    }
+
+    /// The same ingest, one of several that share the database.
+    #[must_use]
+    pub fn among(mut self, presence: Presence) -> Self {
+        self.presence = presence;
+        self
     }
 
     /// Names of the sources.
@@ -129,15 +130,36 @@ impl Ingest {
     /// # Errors
     /// [`IngestError`]; the fault is also kept with the source for the dashboard. Nothing was concluded.
     pub async fn poll(&self, name: &str) -> Result<Report, IngestError> {
+        self.poll_since(name, None).await
+    }
+
+    /// Polls on a beat of the schedule, which every replica has at the same second: the first of them polls, the others
+    /// find it done.
+    ///
+    /// # Errors
+    /// As [`Ingest::poll`].
+    pub async fn poll_on_beat(&self, name: &str) -> Result<Report, IngestError> {
+        let now = self.clock.now();
+        self.poll_since(name, Some(Timestamp(now.0 - now.0.rem_euclid(1000)))).await
+    }
+
+    /// Polls unless somebody is polling, or has polled since `beat`.
+    async fn poll_since(&self, name: &str, beat: Option<Timestamp>) -> Result<Report, IngestError> {
         let source = self.sources.get(name).ok_or_else(|| {
             IngestError::Unknown(name.to_owned(), self.sources.keys().cloned().collect::<Vec<_>>().join(", "))
         })?;
-        let lease = format!("poll:{name}");
-        if !self.store.take_lease(&lease, &self.holder, self.clock.now(), LEASE).await? {
-            return Ok(Report { busy: true, ..Report::default() });
+        let busy = || Ok(Report { busy: true, ..Report::default() });
+        let Some(_turn) = Turn::take(&self.polling, name) else { return busy() };
+        let (lease, holder) = (lease_name(name), self.presence.worker().name());
+        if !self.store.take_lease(&lease, &holder, self.clock.now(), LEASE).await? {
+            return busy();
+        }
+        if beat.is_some() && self.store.source_state(name).await?.looked_at >= beat {
+            self.store.drop_lease(&lease, &holder).await?;
+            return busy();
         }
         let began = self.clock.now();
-        let result = self.poll_held(name, source).await;
+        let result = self.poll_held(name, source, &holder).await;
         let ended = self.clock.now();
         match &result {
             Ok(_) => self.metrics.polled(name, Ok(()), ended.since(began), ended),
@@ -147,7 +169,7 @@ impl Ingest {
         if let Err(IngestError::Source(e)) = &result {
             self.store.poll_failed(name, &e.to_string(), self.clock.now()).await?;
         }
-        self.store.drop_lease(&lease, &self.holder).await?;
+        self.store.drop_lease(&lease, &holder).await?;
         if let Ok(report) = &result
             && report.applied != Applied::default()
         {
@@ -168,7 +190,7 @@ impl Ingest {
         Ok(freed)
     }
 
-    async fn poll_held(&self, name: &str, source: &AnySource) -> Result<Report, IngestError> {
+    async fn poll_held(&self, name: &str, source: &AnySource, holder: &str) -> Result<Report, IngestError> {
         let now = self.clock.now();
         let scan = source.scan(now).await?;
         let state = self.store.source_state(name).await?;
@@ -189,6 +211,7 @@ impl Ingest {
             missing_polls: compared.missing_polls,
             next_flip: scan.next_flip,
             categories: moved,
+            lease: Some((lease_name(name), holder.to_owned())),
             ..Poll::default()
         };
         let scene = Scene {
@@ -220,10 +243,14 @@ impl Ingest {
             if baseline {
                 // A baseline may be large and tells nobody: it is written as it comes.
                 sort(&mut poll.upserts);
-                let part =
-                    Poll { source: name.to_owned(), upserts: std::mem::take(&mut poll.upserts), ..Poll::default() };
+                let part = Poll {
+                    source: name.to_owned(),
+                    upserts: std::mem::take(&mut poll.upserts),
+                    lease: poll.lease.clone(),
+                    ..Poll::default()
+                };
                 report.applied.baseline += self.store.apply(&part, now).await?.baseline;
-                self.store.take_lease(&format!("poll:{name}"), &self.holder, self.clock.now(), LEASE).await?;
+                self.store.take_lease(&lease_name(name), holder, self.clock.now(), LEASE).await?;
             }
         }
         report.held = poll.upserts.iter().filter(|u| u.held).count() > self.settings.max_new;
@@ -292,23 +319,6 @@ impl Ingest {
         });
     }
 
-    /// The categories to be kept with a complete scan, if any moved since the last; their feeds are declared, so that
-    /// articles can be matched to them.
-    async fn moved_categories(
-        &self,
-        name: &str,
-        before: &[Category],
-        scan: &Scan,
-    ) -> Result<Option<Vec<Category>>, IngestError> {
-        let mut after = scan.categories.clone();
-        after.sort_by(|a, b| a.external_id.cmp(&b.external_id));
-        if !scan.complete || before == after {
-            return Ok(None);
-        }
-        self.declare_feeds_of_categories(Some((name, &after))).await?;
-        Ok(Some(after))
-    }
-
     /// Which articles among `fetch` were public before, and people were told.
     async fn announced(
         &self,
@@ -319,161 +329,33 @@ impl Ingest {
         Ok(if back.is_empty() { HashSet::new() } else { self.store.announced(&back).await? })
     }
 
-    /// Compares a scan with what is known.
-    async fn compare(
-        &self,
-        name: &str,
-        scan: &Scan,
-        known: &HashMap<String, Known>,
-        before: &[Category],
-        missing_polls: i64,
-    ) -> Result<Compared, IngestError> {
-        let differs =
-            |light: &&Light| known.get(&light.external_id).is_none_or(|k| !k.visible || k.light != light.fingerprint);
-        let fetch = scan.articles.iter().filter(differs).map(|light| light.external_id.clone()).collect();
-        let mut compared = Compared { fetch, gone: Vec::new(), kept: 0, missing_polls: 0 };
-        if !scan.complete {
-            compared.missing_polls = missing_polls;
-            return Ok(compared);
-        }
-        let seen: HashSet<&str> = scan
-            .articles
-            .iter()
-            .map(|l| l.external_id.as_str())
-            // What could not be read is unknown, not gone.
-            .chain(scan.faults.iter().map(|f| f.external_id.as_str()))
-            .collect();
-        let visible = known.values().filter(|k| k.visible).count();
-        compared.gone =
-            known.values().filter(|k| k.visible && !seen.contains(k.external_id.as_str())).map(|k| k.id).collect();
-        compared.gone.sort_unstable();
-        let many = |gone: usize| gone > 20.max(visible / 5) && missing_polls < MISSING_POLLS;
-        if many(compared.gone.len()) {
-            let hidden = self.gone_with_category(name, scan, before).await?;
-            let (explained, odd): (Vec<i64>, Vec<i64>) = compared.gone.iter().partition(|id| hidden.contains(*id));
-            if many(odd.len()) {
-                compared.gone = explained;
-                compared.kept = odd.len();
-                compared.missing_polls = missing_polls + 1;
-            }
-        }
-        Ok(compared)
-    }
-
-    /// Articles whose category is no longer shown, while others are: somebody hid it, and they went with it. Reads every
-    /// article, which only a suspicion is worth.
-    async fn gone_with_category(
-        &self,
-        name: &str,
-        scan: &Scan,
-        before: &[Category],
-    ) -> Result<HashSet<i64>, IngestError> {
-        let mut gone = HashSet::new();
-        let shown: HashSet<&str> = scan.categories.iter().map(|c| c.external_id.as_str()).collect();
-        let (left, hidden): (Vec<&Category>, Vec<&Category>) =
-            before.iter().partition(|c| shown.contains(c.external_id.as_str()));
-        if !scan.categories_hide || left.is_empty() || hidden.is_empty() {
-            return Ok(gone);
-        }
-        let hidden: HashSet<&str> = hidden.iter().map(|c| c.slug.as_str()).collect();
-        let mut after = 0;
-        loop {
-            let page = self.store.articles_after(after, 500).await?;
-            let Some(last) = page.last() else { return Ok(gone) };
-            after = last.id;
-            let own = |article: &Article| {
-                article.source == name && article.categories.first().is_some_and(|c| hidden.contains(c.slug.as_str()))
-            };
-            gone.extend(page.iter().filter(|stored| own(&stored.article)).map(|stored| stored.id));
-        }
-    }
-
-    /// Makes the feeds of categories equal to the categories that are known now.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn declare_category_feeds(&self) -> Result<(), IngestError> {
-        self.declare_feeds_of_categories(None).await
-    }
-
-    /// Of the categories in the store, or of newer ones of one source.
-    async fn declare_feeds_of_categories(&self, newer: Option<(&str, &[Category])>) -> Result<(), IngestError> {
-        let mut specs: BTreeMap<String, FeedSpec> = BTreeMap::new();
-        if self.settings.each_category {
-            for name in self.sources.keys() {
-                let categories = match newer {
-                    Some((source, categories)) if source == name => categories.to_vec(),
-                    _ => self.store.categories(name).await?,
-                };
-                for category in categories {
-                    specs.entry(category.slug.clone()).or_insert_with(|| category_feed(&category));
-                }
-            }
-        }
-        let specs: Vec<FeedSpec> = specs.into_values().collect();
-        self.declare(FeedOrigin::Category, &specs).await
-    }
-
-    /// Makes the feeds of one origin equal to these, and fills those whose selection is new. Nobody is told of what a
-    /// new feed holds already.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn declare(&self, origin: FeedOrigin, specs: &[FeedSpec]) -> Result<(), IngestError> {
-        let now = self.clock.now();
-        let fill = self.store.declare_feeds(origin, specs, now).await?;
-        if !fill.is_empty() {
-            self.refill(&fill, now).await?;
-        }
-        self.wakes.feeds.notify_one();
-        Ok(())
-    }
-
-    async fn refill(&self, feeds: &[Feed], now: Timestamp) -> Result<(), IngestError> {
-        let matchers: Vec<Matcher> = feeds.iter().map(|f| f.spec.select.matcher()).collect();
-        let mut members: Vec<Vec<Membership>> = vec![Vec::new(); feeds.len()];
-        let mut after = 0;
-        loop {
-            let page = self.store.articles_after(after, 500).await?;
-            let Some(last) = page.last() else { break };
-            after = last.id;
-            for stored in &page {
-                for (matcher, members) in matchers.iter().zip(&mut members) {
-                    if let Some(reason) = matcher.matches(&stored.article) {
-                        members.push(Membership { article_id: stored.id, first_seen: stored.first_seen, reason });
-                    }
-                }
-            }
-        }
-        for (feed, members) in feeds.iter().zip(&members) {
-            self.store.refill_feed(feed.id, members, now).await?;
-        }
-        Ok(())
-    }
-
     async fn matchers(&self) -> Result<Vec<(i64, Matcher)>, IngestError> {
         let feeds = self.store.feeds().await?;
         Ok(feeds.into_iter().filter(|f| !f.retired).map(|f| (f.id, f.spec.select.matcher())).collect())
     }
 }
 
-/// Categories that this scan shows and the last did not, where that is what shows their articles.
-fn opened<'a>(scan: &'a Scan, before: &[Category]) -> HashSet<&'a str> {
-    if !scan.categories_hide {
-        return HashSet::new();
-    }
-    let before: HashSet<&str> = before.iter().map(|c| c.external_id.as_str()).collect();
-    scan.categories.iter().map(|c| c.external_id.as_str()).filter(|id| !before.contains(id)).collect()
+/// What one replica at a time holds while it polls this source.
+fn lease_name(source: &str) -> String {
+    format!("poll:{source}")
 }
 
-fn category_feed(category: &Category) -> FeedSpec {
-    FeedSpec {
-        slug: category.slug.clone(),
-        title: category.title.clone(),
-        description: crate::text::xml::XmlText::default(),
-        title_en: None,
-        description_en: None,
-        select: Selection { categories: vec![category.slug.clone()], ..Selection::default() },
+/// The turn to poll a source in this process; given back when dropped, however the poll ended.
+struct Turn<'a> {
+    polling: &'a Mutex<BTreeSet<String>>,
+    name: &'a str,
+}
+
+impl<'a> Turn<'a> {
+    fn take(polling: &'a Mutex<BTreeSet<String>>, name: &'a str) -> Option<Self> {
+        let new = polling.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        new.then_some(Self { polling, name })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.polling.lock().unwrap_or_else(PoisonError::into_inner).remove(self.name);
     }
 }
 
@@ -486,6 +368,7 @@ fn sort(upserts: &mut [Upsert]) {
 
 fn tell(name: &str, report: &Report) {
     let a = report.applied;
+    tracing::debug!(source = name, "polled");
     if a != Applied::default() {
         tracing::info!(
             source = name,

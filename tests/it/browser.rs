@@ -6,7 +6,7 @@ use loa::domain::link::Link;
 use loa::domain::subscriber::{EmailAddress, Frequency};
 
 use crate::support::browser::{self, Browser, DOWN, ENTER, SPACE};
-use crate::support::house::House;
+use crate::support::served::House;
 use crate::support::skip::skip;
 
 const WHO: &str = "doc.gia@rachsen.example";

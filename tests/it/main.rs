@@ -7,6 +7,7 @@ mod cli;
 mod feeds;
 mod mail;
 mod outbound;
+mod portal;
 mod smtp;
 mod sources;
 mod store;

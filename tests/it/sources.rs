@@ -7,7 +7,7 @@ use loa::domain::article::RawArticle;
 use loa::source::{AnySource, Fetched, Scan, Settings, Source, SourceError};
 
 mod folder;
-mod joomla;
+pub mod joomla;
 mod joomla_changes;
 mod joomla_refusals;
 

@@ -1,1 +1,13 @@
-//! Laws: store.
+//! Laws of the store. Each is one async fn over a fresh database and is stamped for both engines.
+
+mod claims;
+mod digests;
+mod fan_out;
+mod feeds;
+mod given;
+mod leases;
+mod people;
+mod polls;
+mod schema;
+mod serving;
+mod settling;

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod client;
 pub mod databases;
 pub mod house;
+pub mod served;
 pub mod skip;
 pub mod smtp_server;
 pub mod xmllint;

@@ -124,7 +124,7 @@ fn name(nodes: &BTreeMap<i64, Node>) -> BTreeMap<i64, String> {
             let wanted = if is_slug(&node.alias) { Some(node.alias.clone()) } else { try_slug(&node.title) };
             let wanted = wanted.unwrap_or_else(|| format!("category-{}", node.id));
             let longer = format!("{wanted}-{}", node.id);
-            (node.id, take(&mut taken, wanted, longer))
+            (node.id, take(&mut taken, &wanted, longer))
         })
         .collect()
 }

@@ -278,15 +278,23 @@ impl Running {
         self.log()
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it could not be sent.
+    pub fn signal(&self, signal: &str) {
+        let kill = Command::new("kill").arg(format!("-{signal}")).arg(self.pid().to_string()).status();
+        assert!(kill.expect("there is a kill").success(), "the signal was sent");
+    }
+
     /// Asks it to stop by this signal, and gives its exit code, how long it took, and all that it said.
     ///
     /// # Panics
     /// When it has not ended within [`LONG`].
     pub fn stop(mut self, signal: &str) -> (i32, Duration, String) {
         let begun = Instant::now();
+        self.signal(signal);
         let mut child = self.child.take().expect("it runs until it is stopped");
-        let kill = Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status();
-        assert!(kill.expect("there is a kill").success(), "the signal was sent");
         let code = wait(&mut child, LONG);
         self.child = Some(child);
         let took = begun.elapsed();

@@ -1,268 +1,429 @@
-//! The whole web side of loa on loopback: a real server over a temporary SQLite store and a folder of the demo's
-//! articles, with mails written to a folder. Time stands still unless a test moves it.
+//! The whole way of an article on real parts, built as `service.rs` builds it, with a clock that the test sets: a folder
+//! of articles, a database, ingest, fan-out, digests, the mail and webhook workers, a relay and endpoints on loopback.
+
+pub mod base;
+pub mod hook;
+pub mod letters;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
+use jiff::civil::{Weekday, time};
+use jiff::tz::TimeZone;
 use loa::clock::{Clock, Timestamp};
+use loa::domain::digest::Calendar;
 use loa::domain::feed::{FeedOrigin, FeedSpec};
+use loa::domain::selection::Selection;
 use loa::domain::site::Site;
-use loa::domain::subscriber::Locale;
+use loa::domain::subscriber::{EmailAddress, Frequency, Locale};
 use loa::http::client::{Client, Settings as HttpSettings};
 use loa::http::guard::Guard;
-use loa::notify::folder::Folder;
 use loa::notify::message::Templates;
-use loa::notify::webhook::secret::Secret;
+use loa::notify::smtp::{Pool, settings::Settings as SmtpSettings};
 use loa::source::{AnySource, Settings as SourceSettings, folder};
-use loa::store::engine::Store;
+use loa::store::endpoint::NewEndpoint;
+use loa::store::subscriber::{Request, Wish};
 use loa::telemetry::metrics::Metrics;
-use loa::web::demo::hook::DemoHook;
-use loa::web::{Doors, State, Web};
 use loa::work::access;
 use loa::work::compose::Composer;
 use loa::work::deliver_mail::{Mailer, Transport};
-use loa::work::ingest::{Ingest, Settings as IngestSettings};
-use loa::work::publish::Publisher;
+use loa::work::deliver_webhook::Webhooks;
+use loa::work::digest::Digests;
+use loa::work::fan_out::FanOut;
+use loa::work::ingest::{Ingest, Report, Settings as IngestSettings};
 use loa::work::subscribe::Subscribe;
 use loa::work::wakes::Wakes;
-use tempfile::TempDir;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use super::client::{Answer, call};
+use self::base::Base;
+use self::hook::Hook;
+use self::letters::Letter;
+use super::smtp_server::SmtpServer;
 
-/// A running house. Stops when it is dropped.
-pub struct House {
-    pub at: SocketAddr,
-    pub store: Store,
-    pub clock: Clock,
-    pub publisher: Arc<Publisher>,
-    pub ingest: Arc<Ingest>,
-    pub subscribe: Subscribe,
-    pub secret: Secret,
-    pub mails: PathBuf,
-    pub articles: PathBuf,
-    composer: Option<Composer>,
-    wakes: Wakes,
-    metrics: Metrics,
-    stop: watch::Sender<bool>,
-    server: ServerHandle,
-    _dir: TempDir,
+/// Stamps laws (async functions over a fresh database) for both engines: `store::claims::<law>::sqlite` and `…::postgres`.
+macro_rules! laws {
+    ($($law:ident),+ $(,)?) => {$(
+        mod $law {
+            use crate::support::house::base::Base;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$law(Base::sqlite().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if let Some(base) = Base::postgres(concat!(module_path!(), "::postgres")).await {
+                    super::$law(base).await;
+                }
+            }
+        }
+    )+};
+}
+pub(crate) use laws;
+
+/// A bound that only a failing test reaches.
+pub const LONG: Duration = Duration::from_secs(20);
+
+/// The name of the one source.
+pub const SOURCE: &str = "cong";
+
+/// Thursday 2026-11-19, ten o'clock in Hà Nội.
+pub const START: &str = "2026-11-19T10:00:00+07:00";
+
+/// An instant by its RFC 3339 text.
+pub fn at(text: &str) -> Timestamp {
+    text.parse::<jiff::Timestamp>().expect("an RFC 3339 instant").into()
 }
 
-/// When it is in the house: Monday, 23 November 2026, 09:00 in Vietnam.
-pub const NOW: Timestamp = Timestamp::from_millis(1_795_399_200_000);
+/// So many hours.
+pub const fn hours(n: u64) -> Duration {
+    Duration::from_secs(n * 3600)
+}
+
+/// The site that every house speaks for.
+pub fn site() -> Site {
+    Site {
+        title: "Cổng thông tin điện tử Tỉnh ủy".into(),
+        base_url: "https://bantin.example.vn/".parse().expect("an address"),
+        authority: "example.vn,2021".to_owned(),
+        locale: Locale::Vi,
+        zone: TimeZone::get("Asia/Ho_Chi_Minh").expect("bundled"),
+    }
+}
+
+/// An article as it lies in the folder.
+#[derive(Clone, Debug)]
+pub struct Paper {
+    /// Its id and the name of its file.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// The title of its category.
+    pub category: String,
+    /// From when it is public.
+    pub published: Timestamp,
+    /// Its text.
+    pub body: String,
+}
+
+impl Paper {
+    /// An article of that category, dated `published`.
+    pub fn new(id: &str, category: &str, published: Timestamp) -> Self {
+        Self {
+            id: id.to_owned(),
+            title: format!("Hội nghị sơ kết {id}"),
+            category: category.to_owned(),
+            published,
+            body: format!("Sáng nay, hội nghị **{id}** đã diễn ra."),
+        }
+    }
+}
+
+/// A worker that runs until it is told to stop.
+pub struct Running {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Stops it in order: what is on its way is finished and settled.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        tokio::time::timeout(LONG * 3, self.task).await.expect("it stops").expect("it does not panic");
+    }
+
+    /// Ends it at once, as a killed process would.
+    pub async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+/// The parts. `relay` takes the mails.
+pub struct House {
+    pub base: Base,
+    pub clock: Clock,
+    pub site: Site,
+    pub papers: tempfile::TempDir,
+    pub ingest: Ingest,
+    pub fan_out: FanOut,
+    pub digests: Digests,
+    pub subscribe: Subscribe,
+    pub relay: SmtpServer,
+    wakes: Wakes,
+    metrics: Metrics,
+    taken: AtomicUsize,
+}
 
 impl House {
-    /// A house that has read its source and published its feeds.
-    pub async fn open() -> Self {
-        let house = Self::unready(Doors::All).await;
-        house.declare().await;
+    /// A house on SQLite.
+    pub async fn sqlite() -> Self {
+        Self::on(Base::sqlite().await).await
+    }
+
+    /// A house over this database, at [`START`], with an empty folder that was polled once: what comes is news.
+    pub async fn on(base: Base) -> Self {
+        let house = Self::unpolled(base).await;
         house.poll().await;
         house
     }
 
-    /// A house that has just started: nothing read, nothing published.
-    pub async fn unready(doors: Doors) -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
-        let (articles, mails) = (dir.path().join("articles"), dir.path().join("mails"));
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/demo/articles"), &articles);
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let at = listener.local_addr().expect("bound");
-        let clock = Clock::manual(NOW);
-        let store = Store::open(&format!("sqlite://{}", dir.path().join("loa.db").display())).await.expect("a store");
-        let site = Site {
-            title: "Trang tin Rạch Sen".into(),
-            base_url: format!("http://{at}/").parse().expect("a URL"),
-            authority: "rachsen.example,2021".into(),
-            locale: Locale::Vi,
-            zone: jiff::tz::TimeZone::get("Asia/Ho_Chi_Minh").expect("a zone"),
-        };
-        let settings = folder::Settings {
-            path: articles.clone(),
-            site_url: "https://rachsen.example/".into(),
-            timezone: "Asia/Ho_Chi_Minh".into(),
-        };
-        let source = AnySource::open("demo", SourceSettings::Folder(settings)).expect("a source");
-        let sources = BTreeMap::from([("demo".to_owned(), Arc::new(source))]);
-        let wakes = Wakes::default();
-        let metrics = Metrics::new(clock.now());
-        let rules = IngestSettings { max_new: 5, max_age: Duration::from_hours(48), each_category: true };
-        let (stored, site_of) = (store.clone(), site.clone());
-        let ingest = Ingest::new(stored, clock.clone(), site_of, sources, rules, wakes.clone(), metrics.clone());
-        let ingest = Arc::new(ingest);
-        let publisher = Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), 50));
-        let keys = access::link_keys(&store, &clock).await.expect("keys");
-        let subscribe = Subscribe::new(store.clone(), clock.clone(), keys.clone(), wakes.clone());
-        let guard = Guard::new(vec!["127.0.0.9/32".parse().expect("a net")], vec!["loa.example".into()]);
-        let client = Client::new(guard, HttpSettings::default()).expect("a client");
-        let secret = Secret::generate(&clock);
-        let web = Web::new(State {
-            site: site.clone(),
-            publisher: Arc::clone(&publisher),
-            subscribe: subscribe.clone(),
-            ingest: Arc::clone(&ingest),
-            store: store.clone(),
-            clock: clock.clone(),
-            client,
-            metrics: metrics.clone(),
-            trusted_proxies: vec!["127.0.0.1/32".parse().expect("a net")],
-            articles: None,
-            mailbox: Some(mails.clone()),
-            hook: Some(Arc::new(DemoHook::new(secret.clone()))),
+    /// The same before its first poll.
+    pub async fn unpolled(base: Base) -> Self {
+        let (clock, site) = (Clock::manual(at(START)), site());
+        let (wakes, metrics) = (Wakes::default(), Metrics::new(clock.now()));
+        let papers = tempfile::tempdir().expect("a folder");
+        let settings = SourceSettings::Folder(folder::Settings {
+            path: papers.path().to_owned(),
+            site_url: "https://portal.example.vn/".to_owned(),
+            timezone: "Asia/Ho_Chi_Minh".to_owned(),
         });
-        let routes = web.routes(doors);
-        let server = HttpServer::new(move || App::new().configure(routes.clone()))
-            .workers(1)
-            .disable_signals()
-            .shutdown_timeout(1)
-            .listen(listener)
-            .expect("a listener")
-            .run();
-        let handle = server.handle();
-        tokio::spawn(server);
-        let templates = Templates::load(None).expect("the templates");
-        let sender = "Trang tin Rạch Sen <tin@rachsen.example>".parse().expect("a sender");
-        let composer = Some(Composer::new(store.clone(), site, templates, sender, keys));
-        let (stop, _) = watch::channel(false);
-        Self {
-            at,
-            store,
-            clock,
-            publisher,
+        let source = AnySource::open(SOURCE, settings).expect("a source");
+        let calendar =
+            Calendar { daily: time(7, 0, 0, 0), weekly: (Weekday::Monday, time(7, 0, 0, 0)), zone: site.zone.clone() };
+        let keys = access::link_keys(&base.store, &clock).await.expect("keys");
+        let store = &base.store;
+        let ingest = Ingest::new(
+            store.clone(),
+            clock.clone(),
+            site.clone(),
+            BTreeMap::from([(SOURCE.to_owned(), Arc::new(source))]),
+            IngestSettings { max_new: 50, max_age: hours(7 * 24), each_category: true },
+            wakes.clone(),
+            metrics.clone(),
+        );
+        let house = Self {
             ingest,
-            subscribe,
-            secret,
-            mails,
-            articles,
-            composer,
+            fan_out: FanOut::new(store.clone(), clock.clone(), wakes.clone()),
+            digests: Digests::new(store.clone(), clock.clone(), calendar, wakes.clone()),
+            subscribe: Subscribe::new(store.clone(), clock.clone(), keys, wakes.clone()),
+            relay: SmtpServer::start().await,
+            base,
+            clock,
+            site,
+            papers,
             wakes,
             metrics,
-            stop,
-            server: handle,
-            _dir: dir,
-        }
-    }
-
-    async fn declare(&self) {
-        let spec = |slug: &str, title: &str, english: &str, categories: &[&str]| FeedSpec {
-            slug: slug.into(),
-            title: title.into(),
-            description: "".into(),
-            title_en: Some(english.into()),
-            description_en: None,
-            select: loa::domain::selection::Selection {
-                categories: categories.iter().map(|c| (*c).to_owned()).collect(),
-                ..Default::default()
-            },
+            taken: AtomicUsize::new(0),
         };
-        let mut specs = vec![
-            spec("tat-ca", "Tất cả tin bài", "All articles", &[]),
-            spec("xay-dung-dang-va-to-chuc", "Xây dựng Đảng và tổ chức", "Party building", &["xay-dung-dang"]),
-        ];
-        specs[0].description = "Mọi tin bài mới trên cổng, từ mọi chuyên mục.".into();
-        self.ingest.declare(FeedOrigin::File, &specs).await.expect("declared");
+        house.declare(&[all()]).await;
+        house
     }
 
-    /// Reads the source and publishes what moved.
-    pub async fn poll(&self) {
-        self.ingest.poll("demo").await.expect("polled");
-        self.publisher.refresh().await.expect("published");
+    /// Declares the feeds of the feed folder.
+    pub async fn declare(&self, specs: &[FeedSpec]) {
+        self.ingest.declare(FeedOrigin::File, specs).await.expect("feeds are declared");
+        self.ingest.declare_category_feeds().await.expect("feeds are declared");
     }
 
-    /// Adds an article to the source.
-    pub fn write(&self, id: &str, title: &str) {
+    /// Moves the clock to an instant.
+    pub fn at(&self, text: &str) {
+        assert!(at(text) >= self.clock.now(), "{text} is past");
+        self.clock.set(at(text));
+    }
+
+    /// Lets so much time pass.
+    pub fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+
+    /// Puts an article into the folder, dated now, and gives what was written.
+    pub fn publish(&self, id: &str, category: &str) -> Paper {
+        let paper = Paper::new(id, category, self.clock.now());
+        self.write(&paper);
+        paper
+    }
+
+    /// Writes an article's file.
+    pub fn write(&self, paper: &Paper) {
         let text = format!(
-            "---\nid: {id}\ntitle: \"{title}\"\npublished: 2026-11-23 08:30\ncategory: Xây dựng Đảng\n---\nMột đoạn.\n"
+            "---\ntitle: {}\npublished: {}\ncategory: {}\n---\n\n{}\n",
+            paper.title,
+            paper.published.rfc3339(&self.site.zone),
+            paper.category,
+            paper.body
         );
-        fs::write(self.articles.join(format!("{id}.md")), text).expect("written");
+        self.write_raw(&paper.id, &text);
     }
 
-    /// Begins to send mails into [`House::mails`].
-    pub fn mail(&mut self) {
-        let composer = self.composer.take().expect("mails are sent once");
-        let transport = Transport::Folder(Folder::new(&self.mails));
+    /// Writes a file as it is.
+    pub fn write_raw(&self, id: &str, text: &str) {
+        // By rename, so that its inode tells of the change even within one tick of the file system's clock.
+        let temporary = self.papers.path().join(".new");
+        fs::write(&temporary, text).expect("a file is written");
+        fs::rename(temporary, self.file(id)).expect("a file is renamed");
+    }
+
+    /// Removes an article's file.
+    pub fn remove(&self, id: &str) {
+        fs::remove_file(self.file(id)).expect("a file is removed");
+    }
+
+    /// The file of an article.
+    pub fn file(&self, id: &str) -> PathBuf {
+        self.papers.path().join(format!("{id}.md"))
+    }
+
+    /// One poll.
+    pub async fn poll(&self) -> Report {
+        self.ingest.poll(SOURCE).await.expect("a poll")
+    }
+
+    /// One poll and its fan-out. A moment passes before, so that no two polls share theirs.
+    pub async fn news(&self) -> Report {
+        self.pass(Duration::from_secs(1));
+        let report = self.poll().await;
+        self.fan_out.run().await.expect("a fan-out");
+        report
+    }
+
+    /// The row id of an article.
+    pub async fn article(&self, id: &str) -> i64 {
+        self.base.store.find_article(id).await.expect("a database").expect("an article").id
+    }
+
+    /// The row id of a feed.
+    pub async fn feed(&self, slug: &str) -> i64 {
+        let feeds = self.base.store.feeds().await.expect("a database");
+        feeds.iter().find(|f| f.spec.slug == slug).unwrap_or_else(|| panic!("no feed {slug}")).id
+    }
+
+    /// What these words wish for.
+    pub async fn wishes(&self, wishes: &[(&str, Frequency)]) -> Vec<Wish> {
+        let mut all = Vec::new();
+        for (slug, frequency) in wishes {
+            all.push(Wish { feed_id: self.feed(slug).await, frequency: *frequency });
+        }
+        all
+    }
+
+    /// A confirmed subscriber. Answers their row id.
+    pub async fn follow(&self, email: &str, wishes: &[(&str, Frequency)]) -> i64 {
+        self.follow_in(email, wishes, Locale::Vi).await
+    }
+
+    /// The same in a language.
+    pub async fn follow_in(&self, email: &str, wishes: &[(&str, Frequency)], locale: Locale) -> i64 {
+        let (address, wishes) = (EmailAddress::parse(email).expect("an address"), self.wishes(wishes).await);
+        let request = Request { email: &address, wishes: &wishes, locale, text_version: "t", method: "import" };
+        self.base.store.import_people(&[request], self.clock.now()).await.expect("a subscriber");
+        self.base.store.person_by_email(&address).await.expect("a database").expect("a subscriber")
+    }
+
+    /// An endpoint that follows these feeds, and its subscriber id.
+    pub async fn endpoint(&self, hook: &Hook, slugs: &[&str]) -> i64 {
+        let mut feeds = Vec::new();
+        for slug in slugs {
+            feeds.push(self.feed(slug).await);
+        }
+        let public_id = format!("ep_{}", hook.port());
+        let new = NewEndpoint {
+            public_id: &public_id,
+            name: "Trang của sở",
+            url: &hook.url(),
+            secret: "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+            feeds: &feeds,
+        };
+        self.base.store.add_endpoint(&new, self.clock.now()).await.expect("an endpoint")
+    }
+
+    /// What makes mails.
+    pub fn composer(&self) -> Composer {
+        let sender = "Bản tin <bantin@example.vn>".parse().expect("a sender");
+        let templates = Templates::load(None).expect("templates");
+        Composer::new(self.base.store.clone(), self.site.clone(), templates, sender, self.subscribe.keys().clone())
+    }
+
+    /// A mail worker over the house's relay.
+    pub fn mailer(&self) -> Running {
+        self.mailer_to(Transport::Smtp(Pool::new(self.smtp())))
+    }
+
+    /// How the house's relay is reached.
+    pub fn smtp(&self) -> SmtpSettings {
+        SmtpSettings::parse(&self.relay.url(), "bantin.example.vn").expect("an address")
+    }
+
+    /// A mail worker over a transport.
+    pub fn mailer_to(&self, transport: Transport) -> Running {
         let mailer = Mailer::new(
-            self.store.clone(),
+            self.base.store.clone(),
             self.clock.clone(),
-            composer,
+            self.composer(),
             transport,
-            2,
+            4,
             self.wakes.clone(),
             self.metrics.clone(),
         );
-        tokio::spawn(mailer.run(self.stop.subscribe()));
+        let (stop, stopped) = watch::channel(false);
+        Running { stop, task: tokio::spawn(mailer.run(stopped)) }
     }
 
-    /// The newest mail to this address, once there is one; the rest of it is looked at by the caller.
-    pub async fn mail_to(&self, address: &str) -> String {
-        for _ in 0..400 {
-            let found = fs::read_dir(&self.mails).into_iter().flatten().filter_map(Result::ok).find_map(|entry| {
-                let name = entry.file_name().into_string().ok().filter(|n| !n.starts_with('.'))?;
-                let bytes = fs::read(entry.path()).ok()?;
-                let mail = mail_parser::MessageParser::default().parse(&bytes)?;
-                let to = mail.to()?.first()?.address()?.to_owned();
-                (to == address).then(|| (name, mail.body_text(0).expect("a text part").into_owned()))
-            });
-            if let Some((_, text)) = found {
-                return text;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        panic!("no mail came for {address}");
+    /// Works off all mails that are due, and gives what the relay took meanwhile.
+    pub async fn deliver(&self) -> Vec<Letter> {
+        let mailer = self.mailer();
+        self.quiet("email").await;
+        mailer.stop().await;
+        self.letters()
     }
 
-    /// A bearer token.
-    pub async fn token(&self) -> String {
-        access::create_token(&self.store, &self.clock, "kiểm thử").await.expect("a token")
+    /// What the relay took since the last look.
+    pub fn letters(&self) -> Vec<Letter> {
+        let messages = self.relay.messages();
+        let from = self.taken.swap(messages.len(), Ordering::SeqCst);
+        let mut letters: Vec<Letter> = messages[from..].iter().map(|m| Letter::read(&m.data)).collect();
+        letters.sort_by(|a, b| a.to.cmp(&b.to));
+        letters
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
-        call(self.at, "GET", path, &[], b"").await
+    /// A webhook worker.
+    pub fn webhooks(&self) -> Running {
+        let guard = Guard::new(vec!["127.0.0.1/32".parse().expect("a network")], vec!["bantin.example.vn".to_owned()]);
+        let client = Client::new(guard, HttpSettings::default()).expect("a client");
+        let worker = Webhooks::new(
+            self.base.store.clone(),
+            self.clock.clone(),
+            self.site.clone(),
+            client,
+            self.wakes.clone(),
+            self.metrics.clone(),
+        );
+        let (stop, stopped) = watch::channel(false);
+        Running { stop, task: tokio::spawn(worker.run(stopped)) }
     }
 
-    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
-        call(self.at, "GET", path, headers, b"").await
+    /// Works off all webhook deliveries that are due.
+    pub async fn post(&self) {
+        let worker = self.webhooks();
+        self.quiet("webhook").await;
+        worker.stop().await;
     }
 
-    pub async fn post(&self, path: &str, form: &str) -> Answer {
-        let kind = ("Content-Type", "application/x-www-form-urlencoded");
-        call(self.at, "POST", path, &[kind], form.as_bytes()).await
-    }
-
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        call(self.at, method, path, headers, body).await
-    }
-
-    /// An API call with a token.
-    pub async fn api(&self, token: &str, method: &str, path: &str, body: &str) -> Answer {
-        let bearer = format!("Bearer {token}");
-        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
-        call(self.at, method, path, &headers, body.as_bytes()).await
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        let _ = self.stop.send(true);
-        // The server's threads end when their handle says so; waiting for it would need an async drop.
-        drop(self.server.stop(false));
+    /// Waits until nothing of a channel is due or on its way.
+    pub async fn quiet(&self, channel: &str) {
+        let now = self.clock.now().millis();
+        let busy = format!(
+            "SELECT count(*) FROM delivery WHERE channel = '{channel}' AND state = 'pending'
+             AND (due_at <= {now} OR lease IS NOT NULL)"
+        );
+        self.base.until("the outbox to be worked off", &busy, 0).await;
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("the demo's articles").map(|e| e.expect("an entry")) {
-        let target = to.join(entry.file_name());
-        if entry.file_type().expect("a type").is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).map(drop).expect("copied");
-        }
+/// The feed of everything: `tat-ca`.
+pub fn all() -> FeedSpec {
+    FeedSpec {
+        slug: "tat-ca".to_owned(),
+        title: "Tất cả tin".into(),
+        description: "Mọi tin của cổng.".into(),
+        title_en: Some("All news".into()),
+        description_en: None,
+        select: Selection::default(),
     }
 }

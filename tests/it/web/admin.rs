@@ -2,7 +2,7 @@
 
 use loa::notify::webhook::secret::sign;
 
-use crate::support::house::House;
+use crate::support::served::House;
 
 /// Signs in; the cookie as a browser would send it.
 async fn sign_in(house: &House) -> String {

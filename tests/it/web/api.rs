@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::house::House;
+use crate::support::served::House;
 
 #[actix_web::test]
 async fn without_a_live_token_nothing_is_answered() {

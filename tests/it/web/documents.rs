@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use crate::support::house::House;
+use crate::support::served::House;
 use loa::web::Doors;
 
 const FEED: &str = "/feeds/tat-ca.atom";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loa::web::Doors;
 
-use crate::support::house::House;
+use crate::support::served::House;
 
 #[actix_web::test]
 async fn a_house_is_ready_once_feeds_were_read_and_while_its_queue_moves() {

@@ -1,6 +1,6 @@
 //! Pages for everybody.
 
-use crate::support::house::House;
+use crate::support::served::House;
 
 #[actix_web::test]
 async fn the_front_page_lists_every_feed_in_both_languages() {

@@ -7,7 +7,7 @@ use loa::domain::subscriber::{EmailAddress, Frequency};
 use loa::store::subscriber::Person;
 
 use crate::support::client::Answer;
-use crate::support::house::House;
+use crate::support::served::House;
 
 const ASK: &str = "email=an%40so.example.vn&feed=tat-ca&frequency=daily&consent=yes&website=&lang=vi";
 

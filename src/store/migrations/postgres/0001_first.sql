@@ -193,6 +193,8 @@ CREATE TABLE delivery (
     attempts      BIGINT NOT NULL DEFAULT 0,
     cause         TEXT,
     detail        TEXT,
+    -- Of a digest: the articles of its set that were not in it after all when it was composed, as a JSON list.
+    left_out      TEXT,
     created_at    BIGINT NOT NULL,
     settled_at    BIGINT
 );
@@ -202,6 +204,8 @@ CREATE INDEX delivery_article ON delivery (article_id) WHERE article_id IS NOT N
 -- A second mail for the same person and article is impossible.
 CREATE UNIQUE INDEX delivery_article_once ON delivery (subscriber_id, article_id)
     WHERE channel = 'email' AND article_id IS NOT NULL AND state <> 'cancelled';
+-- Mails that were cancelled while they were on their way: few, and for a moment.
+CREATE INDEX delivery_on_its_way ON delivery (article_id, subscriber_id) WHERE state = 'cancelled' AND lease IS NOT NULL;
 CREATE UNIQUE INDEX delivery_event_once ON delivery (subscriber_id, change_id) WHERE channel = 'webhook';
 CREATE UNIQUE INDEX delivery_digest_once ON delivery (subscriber_id, run_id) WHERE run_id IS NOT NULL;
 CREATE UNIQUE INDEX delivery_opt_in_once ON delivery (opt_in_id) WHERE opt_in_id IS NOT NULL;

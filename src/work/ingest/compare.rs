@@ -1,0 +1,99 @@
+//! Comparing a scan with what is known: what to fetch, what is gone, and what is too odd to believe at once. Writes nothing.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::{Ingest, IngestError};
+use crate::domain::article::{Article, Category};
+use crate::source::{Light, Scan};
+use crate::store::article::Known;
+
+/// A mass of vanished articles is believed at the third poll that sees it.
+const MISSING_POLLS: i64 = 2;
+
+/// What a scan means, once compared with what is known.
+pub(super) struct Compared {
+    pub(super) fetch: BTreeSet<String>,
+    pub(super) gone: Vec<i64>,
+    pub(super) kept: usize,
+    pub(super) missing_polls: i64,
+}
+
+/// Categories that this scan shows and the last did not, where that is what shows their articles.
+pub(super) fn opened<'a>(scan: &'a Scan, before: &[Category]) -> HashSet<&'a str> {
+    if !scan.categories_hide {
+        return HashSet::new();
+    }
+    let before: HashSet<&str> = before.iter().map(|c| c.external_id.as_str()).collect();
+    scan.categories.iter().map(|c| c.external_id.as_str()).filter(|id| !before.contains(id)).collect()
+}
+
+impl Ingest {
+    /// Compares a scan with what is known.
+    pub(super) async fn compare(
+        &self,
+        name: &str,
+        scan: &Scan,
+        known: &HashMap<String, Known>,
+        before: &[Category],
+        missing_polls: i64,
+    ) -> Result<Compared, IngestError> {
+        let differs =
+            |light: &&Light| known.get(&light.external_id).is_none_or(|k| !k.visible || k.light != light.fingerprint);
+        let fetch = scan.articles.iter().filter(differs).map(|light| light.external_id.clone()).collect();
+        let mut compared = Compared { fetch, gone: Vec::new(), kept: 0, missing_polls: 0 };
+        if !scan.complete {
+            compared.missing_polls = missing_polls;
+            return Ok(compared);
+        }
+        let seen: HashSet<&str> = scan
+            .articles
+            .iter()
+            .map(|l| l.external_id.as_str())
+            // What could not be read is unknown, not gone.
+            .chain(scan.faults.iter().map(|f| f.external_id.as_str()))
+            .collect();
+        let visible = known.values().filter(|k| k.visible).count();
+        compared.gone =
+            known.values().filter(|k| k.visible && !seen.contains(k.external_id.as_str())).map(|k| k.id).collect();
+        compared.gone.sort_unstable();
+        let many = |gone: usize| gone > 20.max(visible / 5) && missing_polls < MISSING_POLLS;
+        if many(compared.gone.len()) {
+            let hidden = self.gone_with_category(name, scan, before).await?;
+            let (explained, odd): (Vec<i64>, Vec<i64>) = compared.gone.iter().partition(|id| hidden.contains(*id));
+            if many(odd.len()) {
+                compared.gone = explained;
+                compared.kept = odd.len();
+                compared.missing_polls = missing_polls + 1;
+            }
+        }
+        Ok(compared)
+    }
+
+    /// Articles whose category is no longer shown, while others are: somebody hid it, and they went with it. Reads every
+    /// article, which only a suspicion is worth.
+    async fn gone_with_category(
+        &self,
+        name: &str,
+        scan: &Scan,
+        before: &[Category],
+    ) -> Result<HashSet<i64>, IngestError> {
+        let mut gone = HashSet::new();
+        let shown: HashSet<&str> = scan.categories.iter().map(|c| c.external_id.as_str()).collect();
+        let (left, hidden): (Vec<&Category>, Vec<&Category>) =
+            before.iter().partition(|c| shown.contains(c.external_id.as_str()));
+        if !scan.categories_hide || left.is_empty() || hidden.is_empty() {
+            return Ok(gone);
+        }
+        let hidden: HashSet<&str> = hidden.iter().map(|c| c.slug.as_str()).collect();
+        let mut after = 0;
+        loop {
+            let page = self.store.articles_after(after, 500).await?;
+            let Some(last) = page.last() else { return Ok(gone) };
+            after = last.id;
+            let own = |article: &Article| {
+                article.source == name && article.categories.first().is_some_and(|c| hidden.contains(c.slug.as_str()))
+            };
+            gone.extend(page.iter().filter(|stored| own(&stored.article)).map(|stored| stored.id));
+        }
+    }
+}

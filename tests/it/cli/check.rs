@@ -1,0 +1,133 @@
+//! Laws of `loa check`: every fault at once, each with its place and a remedy; nothing is made or changed.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+
+use super::{has, place};
+use crate::support::binary::{Place, config, free_port};
+
+/// Lines of `told` that tell a fault.
+fn faults(told: &str) -> Vec<&str> {
+    told.lines().filter(|line| line.starts_with("FAULT")).collect()
+}
+
+#[test]
+fn the_shipped_defaults_are_well_and_a_check_makes_nothing() {
+    let place = Place::new();
+    for (name, text) in [("deploy/loa.toml", "loa.toml"), ("feeds/tat-ca.toml", "feeds/tat-ca.toml")] {
+        let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        place.write(text, fs::read(from).expect("a shipped file"));
+    }
+    let told = place.bare(&["check"]).well();
+    has(
+        &told,
+        &[
+            "ok     configuration: 0 sources",
+            "feeds: 1 file in feeds",
+            "will be made at the first start",
+            "All is well.",
+        ],
+    );
+    has(&place.run(&["check"]).well(), &["All is well."]);
+    assert!(!place.path("var").exists(), "a check makes no database and no folder");
+}
+
+#[test]
+fn every_fault_is_told_at_once_with_place_and_remedy() {
+    let place = place();
+    let text = config("sqlite://loa.db", "smtp://127.0.0.1:1?tls=none", 4).replace("authority =", "autority =");
+    let joomla = format!(
+        "\n[[source]]\nname = \"joomla\"\nkind = \"joomla\"\nurl = \"mysql://reader:geheim@127.0.0.1:{}/portal\"\n\
+         prefix = \"jos_\"\nsite_url = \"https://portal.example.vn/\"\n",
+        free_port()
+    );
+    place.write("loa.toml", text + &joomla);
+    place.write("feeds/hong.toml", "titel = \"Hỏng\"\n[select]\n");
+    place.write("articles/hong.md", "---\ntitle: Không có ngày\n---\nx\n");
+    place.write("articles/khong-dau.md", "Không có phần đầu.\n");
+    let told = place.run(&["check"]).refused();
+    has(
+        &told,
+        &[
+            "FAULT  loa.toml:5:1: [site] autority: unknown key; did you mean \"authority\"?",
+            "hong.toml:1:1: titel: unknown key; did you mean \"title\"?",
+            "source `portal`: hong.md",
+            "source `portal`: khong-dau.md",
+            "source `joomla`: ",
+            "FAULT  relay: ",
+            "127.0.0.1:1",
+        ],
+    );
+    assert!(!told.contains("geheim"), "{told}");
+    assert_eq!(told.matches("source `joomla`").count(), 1, "each fault is told once:\n{told}");
+    let told_of = faults(&told).len();
+    assert!(told.ends_with(&format!("{told_of} faults.\n")), "{told}");
+    let offline = place.run(&["check", "--offline"]).refused();
+    assert!(!offline.contains("relay") && !offline.contains("joomla"), "offline connects to nothing:\n{offline}");
+}
+
+#[test]
+fn a_bad_cron_line_a_wrong_kind_and_a_broken_feed_file_are_told_in_one_go() {
+    let place = place();
+    let text = config("sqlite://loa.db", "", 0).replace("poll = \"* * * * * *\"", "poll = \"every minute\"");
+    place.write("loa.toml", text);
+    place.write("feeds/hong.toml", "title = \"Hỏng\n");
+    let told = place.run(&["check"]).refused();
+    has(
+        &told,
+        &["[[source]] poll: ", "every minute", "hong.toml:1:", "are checked once the configuration can be read"],
+    );
+
+    let text = config("sqlite://loa.db", "", 0).replace("kind = \"folder\"", "kind = \"wordpres\"");
+    place.write("loa.toml", text);
+    let told = place.run(&["check", "--offline"]).refused();
+    has(&told, &["wordpres", "loa.toml:", "folder", "hong.toml:1:"]);
+}
+
+#[test]
+fn a_missing_configuration_folder_or_database_is_told_by_its_name() {
+    let place = place();
+    let told = place.bare(&["--config", "nowhere.toml", "serve"]).refused();
+    has(&told, &["nowhere.toml", "cannot read the configuration", "--config"]);
+    place.write(
+        "loa.toml",
+        config("sqlite://loa.toml/loa.db", "", 0).replace("path = \"articles\"", "path = \"elsewhere\""),
+    );
+    let told = place.run(&["check"]).refused();
+    has(&told, &["source `portal`: there is no folder", "elsewhere", "correct `path`", "its folder is a file"]);
+    place.write("loa.db", "no database at all, but a text that is long enough to be looked at as a header of one, yes");
+    place.write("loa.toml", config("sqlite://loa.db", "", 0));
+    let told = place.run(&["check"]).refused();
+    has(&told, &["FAULT  database: cannot open the SQLite database loa.db", "see that it is one"]);
+    place.write("loa.toml", config("mysql://127.0.0.1/loa", "", 0));
+    has(&place.run(&["check"]).refused(), &["sqlite://path/to/loa.db or postgres://"]);
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_refused_in_words() {
+    let place = super::polled();
+    let newer = async {
+        let url = format!("sqlite://{}", place.path("loa.db").display());
+        let mut one = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.expect("it opens");
+        sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (999, 'x', TRUE, x'00', 0)")
+            .execute(&mut one)
+            .await
+            .expect("it is written");
+        sqlx::Connection::close(one).await.expect("it closes");
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(newer);
+    for command in ["check", "serve", "poll"] {
+        has(&place.run(&[command]).refused(), &["made by a newer version of loa"]);
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_the_key_to_change() {
+    let place = place();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let text = config("sqlite://loa.db", "", 0);
+    let from = text.lines().find(|line| line.starts_with("listen")).expect("a line").to_owned();
+    place.write("loa.toml", text.replace(&from, &format!("listen = \"127.0.0.1:{port}\"")));
+    has(&place.run(&["serve"]).refused(), &[&format!("cannot listen on 127.0.0.1:{port}"), "[web] listen"]);
+}

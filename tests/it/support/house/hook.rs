@@ -1,0 +1,133 @@
+//! An endpoint on loopback that keeps what is posted to it and answers as it is told.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::LONG;
+
+/// A post as the endpoint read it.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    head: String,
+    /// The event.
+    pub json: serde_json::Value,
+}
+
+impl Posted {
+    /// A header by its name in lower case.
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        value.unwrap_or_else(|| panic!("no {name} in {}", self.head))
+    }
+
+    /// `article.published` and so on.
+    pub fn kind(&self) -> &str {
+        self.json["type"].as_str().expect("a type")
+    }
+}
+
+struct Shared {
+    posts: Mutex<Vec<Posted>>,
+    status: watch::Sender<Option<u16>>,
+    count: watch::Sender<usize>,
+}
+
+/// The endpoint. Ends with its runtime.
+pub struct Hook {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Hook {
+    /// An endpoint that answers 204.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("an address");
+        let shared = Arc::new(Shared {
+            posts: Mutex::default(),
+            status: watch::Sender::new(Some(204)),
+            count: watch::Sender::new(0),
+        });
+        let of_task = Arc::clone(&shared);
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(serve(socket, Arc::clone(&of_task)));
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// From now on answers this status; `None` lets every post wait until there is one again.
+    pub fn answer(&self, status: Option<u16>) {
+        self.shared.status.send_replace(status);
+    }
+
+    /// Where events are posted.
+    pub fn url(&self) -> String {
+        format!("http://{}/nhan-tin", self.address)
+    }
+
+    /// Its port.
+    pub const fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Everything posted so far.
+    pub fn posts(&self) -> Vec<Posted> {
+        posts(&self.shared).clone()
+    }
+
+    /// The kinds of the events so far, in their order.
+    pub fn kinds(&self) -> Vec<String> {
+        self.posts().iter().map(|p| p.kind().to_owned()).collect()
+    }
+
+    /// Waits until so many posts have come, answered or not.
+    ///
+    /// # Panics
+    /// When they have not come in time.
+    pub async fn wait_for(&self, n: usize) {
+        let mut count = self.shared.count.subscribe();
+        let waited = tokio::time::timeout(LONG, count.wait_for(|seen| *seen >= n)).await;
+        assert!(waited.is_ok(), "{} of {n} posts came", self.posts().len());
+    }
+}
+
+fn posts(shared: &Shared) -> MutexGuard<'_, Vec<Posted>> {
+    shared.posts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(mut socket: TcpStream, shared: Arc<Shared>) {
+    while let Some(posted) = request(&mut socket).await {
+        posts(&shared).push(posted);
+        shared.count.send_modify(|n| *n += 1);
+        let mut status = shared.status.subscribe();
+        let Ok(status) = status.wait_for(Option::is_some).await.map(|s| s.unwrap_or(204)) else { return };
+        let answer = format!("HTTP/1.1 {status} As Told\r\ncontent-length: 0\r\n\r\n");
+        if socket.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn request(socket: &mut TcpStream) -> Option<Posted> {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8(bytes[..end].to_vec()).expect("an ASCII head");
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+            if bytes.len() >= end + 4 + length {
+                let json = serde_json::from_slice(&bytes[end + 4..]).expect("JSON");
+                return Some(Posted { head, json });
+            }
+        }
+        match socket.read_buf(&mut bytes).await {
+            Ok(n) if n > 0 => {}
+            _ => return None,
+        }
+    }
+}
