@@ -167,7 +167,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let Some(mails) = made else {
                 bail!("today's {run} digest was begun before: a date has one, so that nobody gets two");
             };
-            println!("{mails} mails wait in the outbox; the running service sends them.");
+            match mails {
+                0 => println!("There is nothing new for anybody: no mail was made."),
+                1 => println!("1 mail waits in the outbox; the running service sends it."),
+                n => println!("{n} mails wait in the outbox; the running service sends them."),
+            }
         }
         Command::Explain { address, article } => {
             let email = EmailAddress::parse(&address).map_err(|e| {
@@ -269,6 +273,9 @@ async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release
                 if report.kept > 0 {
                     println!("{name}: {} articles look gone and are kept for two more polls", report.kept);
                 }
+                if report.partial {
+                    println!("{name}: not everything could be read: until it can, no article is taken for withdrawn");
+                }
                 for fault in report.faults {
                     eprintln!("loa: {name}: left out: {fault}");
                 }
@@ -283,7 +290,7 @@ async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release
     // A running service fans out by itself; without one, the deliveries wait ready in the outbox.
     let made = service.fan_out.run().await?;
     if made > 0 {
-        println!("{made} deliveries are in the outbox; the running service sends them.");
+        println!("Deliveries made: {made}. They wait in the outbox; the running service sends them.");
     }
     service.store.close().await;
     if failed.is_empty() { Ok(()) } else { Err(anyhow!("not polled, nothing was concluded: {}", failed.join(", "))) }

@@ -114,7 +114,9 @@ async fn check_source(report: &mut Report, name: &str, source: &AnySource, clock
 async fn check_relay(report: &mut Report, settings: SmtpSettings) {
     match Pool::new(settings).check().await {
         Ok(offer) => report.fine(format_args!("relay: {offer}")),
-        Err(e) => report.fault(format_args!("relay: {e}")),
+        Err(e) => {
+            report.fault(format_args!("relay: {e}; is it running, is [email] url right, may this machine connect?"));
+        }
     }
 }
 

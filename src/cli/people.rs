@@ -121,6 +121,9 @@ impl Lines {
 
 /// The fields of one line.
 fn fields(line: &str, delimiter: u8) -> Result<csv::StringRecord, String> {
+    if line.matches('"').count() % 2 == 1 {
+        return Err("a quote is opened and not closed; remove it".to_owned());
+    }
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)

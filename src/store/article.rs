@@ -35,6 +35,14 @@ pub struct SourceState {
     pub looked_at: Option<Timestamp>,
 }
 
+#[derive(FromRow)]
+struct StateRow {
+    baseline_at: Option<i64>,
+    missing_polls: i64,
+    polled_at: Option<i64>,
+    error_at: Option<i64>,
+}
+
 /// An article to be written, with what became of it.
 #[derive(Clone, Debug)]
 pub struct Upsert {
@@ -187,14 +195,14 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn source_state(&self, source: &str) -> Result<SourceState> {
-        let row: Option<(Option<i64>, i64, Option<i64>, Option<i64>)> = read!(self, p => sqlx::query_as(
+        let row: Option<StateRow> = read!(self, p => sqlx::query_as(
             "SELECT baseline_at, missing_polls, polled_at, error_at FROM source WHERE name = $1")
             .bind(source).fetch_optional(p))?;
-        Ok(row.map_or_else(SourceState::default, |(baseline, missing_polls, well, in_vain)| SourceState {
-            baseline_at: baseline.map(Timestamp),
-            polled_at: well.map(Timestamp),
-            looked_at: well.max(in_vain).map(Timestamp),
-            missing_polls,
+        Ok(row.map_or_else(SourceState::default, |row| SourceState {
+            baseline_at: row.baseline_at.map(Timestamp),
+            polled_at: row.polled_at.map(Timestamp),
+            looked_at: row.polled_at.max(row.error_at).map(Timestamp),
+            missing_polls: row.missing_polls,
         }))
     }
 
@@ -238,10 +246,10 @@ impl Store {
     /// When the database fails; the poll is then simply made again.
     pub async fn apply(&self, poll: &Poll, now: Timestamp) -> Result<Applied> {
         let mut tx = self.begin().await?;
-        if let Some((lease, holder)) = &poll.lease {
-            if exec!(&mut tx, sqlx::query(STILL_OURS).bind(lease).bind(holder))? == 0 {
-                return Err(StoreError::Superseded);
-            }
+        if let Some((lease, holder)) = &poll.lease
+            && exec!(&mut tx, sqlx::query(STILL_OURS).bind(lease).bind(holder))? == 0
+        {
+            return Err(StoreError::Superseded);
         }
         let mut applied = Applied::default();
         let mut touched = std::collections::BTreeSet::new();

@@ -236,12 +236,20 @@ impl Store {
     async fn open_postgres(url: &str) -> Result<Self> {
         let open = |e: &dyn std::fmt::Display| postgres_fault(e);
         let options = PgConnectOptions::from_str(url).map_err(|e| open(&e))?.application_name("loa");
-        let pool = PgPoolOptions::new()
-            .max_connections(10)
-            .acquire_timeout(CONNECT)
-            .connect_with(options)
-            .await
-            .map_err(|e| open(&e))?;
+        let pool =
+            PgPoolOptions::new().max_connections(10).acquire_timeout(CONNECT).connect_with(options.clone()).await;
+        let pool = match pool {
+            Ok(pool) => pool,
+            // The pool has tried again and again, and does not say what it met.
+            Err(sqlx::Error::PoolTimedOut) => {
+                let cause = tokio::time::timeout(CONNECT, PgConnection::connect_with(&options)).await;
+                return Err(match cause {
+                    Ok(Err(e)) => open(&e),
+                    _ => open(&"no answer in time"),
+                });
+            }
+            Err(e) => return Err(open(&e)),
+        };
         let mut tries = 0;
         while let Err(e) = migrator(true).run(&pool).await {
             tries += 1;

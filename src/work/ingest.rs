@@ -48,6 +48,8 @@ pub struct Report {
     pub held: bool,
     /// Articles that look gone but are kept for now, because they are suspiciously many.
     pub kept: usize,
+    /// Whether the source could be read only in part: then nothing was taken for withdrawn.
+    pub partial: bool,
     /// What could not be read, one sentence each.
     pub faults: Vec<String>,
     /// Whether another replica was polling: then nothing was done.
@@ -80,6 +82,8 @@ pub struct Ingest {
     presence: Presence,
     /// Sources that this process polls just now: the lease is the process's, and would let a second poll in.
     polling: Mutex<BTreeSet<String>>,
+    /// What the log was told of each source's faults: once is enough while they stand.
+    told: Mutex<BTreeMap<String, Vec<String>>>,
 }
 
 /// What a fetched article is judged by.
@@ -110,7 +114,18 @@ impl Ingest {
         metrics: Metrics,
     ) -> Self {
         let presence = Presence::alone(&clock);
-        Self { store, clock, site, sources, settings, wakes, metrics, presence, polling: Mutex::default() }
+        Self {
+            store,
+            clock,
+            site,
+            sources,
+            settings,
+            wakes,
+            metrics,
+            presence,
+            polling: Mutex::default(),
+            told: Mutex::default(),
+        }
     }
 
     /// The same ingest, one of several that share the database.
@@ -202,6 +217,7 @@ impl Ingest {
         let baseline = state.baseline_at.is_none();
         let mut report = Report {
             kept: compared.kept,
+            partial: !scan.complete,
             faults: scan.faults.iter().map(|f| f.message.clone()).collect(),
             ..Report::default()
         };
@@ -270,7 +286,7 @@ impl Ingest {
             self.metrics.changed(name, kind, count as u64);
         }
         self.metrics.held(name, u64::try_from(self.store.held(name).await?).unwrap_or(0));
-        tell(name, &report);
+        self.tell(name, &report);
         Ok(report)
     }
 
@@ -327,6 +343,22 @@ impl Ingest {
     ) -> Result<HashSet<i64>, IngestError> {
         let back: Vec<i64> = fetch.iter().filter_map(|id| known.get(id)).filter(|k| !k.visible).map(|k| k.id).collect();
         Ok(if back.is_empty() { HashSet::new() } else { self.store.announced(&back).await? })
+    }
+
+    fn tell(&self, name: &str, report: &Report) {
+        tell(name, report);
+        let mut faults = report.faults.clone();
+        if report.partial {
+            faults.push("not everything could be read: until it can, no article is taken for withdrawn".to_owned());
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = told.insert(name.to_owned(), faults.clone()).unwrap_or_default();
+        for fault in faults.iter().filter(|fault| !before.contains(fault)) {
+            tracing::warn!(source = name, "{fault}");
+        }
+        if faults.is_empty() && !before.is_empty() {
+            tracing::info!(source = name, "everything can be read again");
+        }
     }
 
     async fn matchers(&self) -> Result<Vec<(i64, Matcher)>, IngestError> {
@@ -394,8 +426,5 @@ fn tell(name: &str, report: &Report) {
             "unusually many articles are gone from the source: they are kept for two more polls; check the source's \
              address, table prefix and grants"
         );
-    }
-    for fault in &report.faults {
-        tracing::warn!(source = name, "{fault}");
     }
 }

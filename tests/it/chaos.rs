@@ -3,6 +3,7 @@
 
 mod digests;
 mod ledger;
+mod polls;
 mod postgres;
 mod receiver;
 mod sqlite;

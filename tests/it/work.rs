@@ -1,1 +1,8 @@
-//! Laws: work.
+//! Laws of the whole way, from a file in a folder to what a relay and an endpoint receive.
+
+mod digests;
+mod endpoints;
+mod news;
+mod story;
+mod throughout;
+mod trouble;

@@ -100,7 +100,10 @@ fn a_missing_configuration_folder_or_database_is_told_by_its_name() {
     let told = place.run(&["check"]).refused();
     has(&told, &["FAULT  database: cannot open the SQLite database loa.db", "see that it is one"]);
     place.write("loa.toml", config("mysql://127.0.0.1/loa", "", 0));
-    has(&place.run(&["check"]).refused(), &["sqlite://path/to/loa.db or postgres://"]);
+    has(
+        &place.run(&["check"]).refused(),
+        &["[store] url", "sqlite://var/loa.db", "postgres://user:password@host/database"],
+    );
 }
 
 #[test]

@@ -57,13 +57,13 @@ fn of_five_thousand_rows_the_seven_bad_ones_are_named_by_line_and_the_rest_is_in
             "people.csv:1500: frequency: \"hourly\" is none of immediate, daily, weekly",
             "people.csv:2222: locale: \"fr\" is none of vi, en",
             "people.csv:3000: feeds: this address follows \"tat-ca\" on an earlier line already",
-            "people.csv:4000: ",
+            "people.csv:4000: a quote is opened and not closed",
             "people.csv:5000: feeds: names no feed",
             "4993 rows taken, 4993 new subscriptions, 7 bad rows left out",
         ],
     );
     assert_eq!(told.lines().count(), 8, "{told}");
-    assert!(!told.contains('@'), "no address is printed:\n{told}");
+    assert!(!told.contains("example.vn"), "no address is printed:\n{told}");
 
     // Once more: nothing new.
     has(&import(&place, &csv).refused(), &["4993 rows taken, 0 new subscriptions, 7 bad rows left out"]);

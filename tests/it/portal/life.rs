@@ -370,6 +370,8 @@ async fn down(life: &mut Life) {
     let report = stage.poll().await.expect("a poll");
     assert_eq!(report.applied.published, 1);
     stage.smtp.wait_until(super::stage::LONG, "try", |smtp| smtp.connections() > before).await;
+    // Else the minute that passes would end the lease of an event that is on its way.
+    stage.empty(|depth| depth.channel == "webhook").await;
 
     stage.clock.advance(Duration::from_mins(1));
     life.portal.run("UPDATE #__content SET state = -2 WHERE id = 105").await;
@@ -377,10 +379,9 @@ async fn down(life: &mut Life) {
     assert_eq!((report.applied.withdrawn, report.applied.cancelled > 0), (1, true), "{report:?}");
     let sent = stage.quiet().await;
     assert!(sent.mails.is_empty(), "{sent:?}");
-    let kinds: Vec<_> = sent.events.iter().map(|event| event.body.contains("article.withdrawn")).collect();
-    // If the first had not gone out yet it need not; the last word is always that it is gone.
-    assert_eq!(kinds.last(), Some(&true), "{sent:?}");
-    assert!(kinds.len() <= 2, "{sent:?}");
+    let kinds: Vec<_> =
+        sent.events.iter().map(|event| (event.path.as_str(), event.body.contains("article.withdrawn"))).collect();
+    assert_eq!(kinds, [("tat", false), ("tat", true)], "{sent:?}");
     stage.smtp.behave();
     life.feeds = stage.feeds().await;
     stage.clock.advance(Duration::from_hours(2));

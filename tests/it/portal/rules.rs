@@ -1,8 +1,11 @@
 //! Rules on top of the comparison: floods, masses that vanish, what is on top, and what a portal's text becomes.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
+use loa::config::feeds::feed_files;
+use loa::domain::feed::FeedOrigin;
 use loa::domain::subscriber::Frequency;
 use loa::source::{AnySource, Settings};
 
@@ -177,4 +180,46 @@ async fn an_article_of_which_nothing_is_left_goes_from_the_feeds() {
     stage.clock.advance(Duration::from_mins(1));
     assert_eq!(stage.poll().await.expect("a poll").applied.published, 1);
     assert_eq!(stage.feeds().await["tat-ca"].titles[&119], "Trở lại td119q");
+}
+
+#[tokio::test]
+async fn a_feed_that_comes_back_holds_what_came_while_it_was_away_and_tells_nobody() {
+    let test = "portal::rules::a_feed_that_comes_back_holds_what_came_while_it_was_away_and_tells_nobody";
+    let Some((portal, stage)) = begin(5, Engine::Postgres, test).await else { return };
+    let (all, _) = feed_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("feeds"));
+    let without: Vec<_> = all.iter().filter(|spec| spec.slug != "tat-ca").cloned().collect();
+    stage.ingest.declare(FeedOrigin::File, &without).await.expect("feeds");
+    portal.run("UPDATE #__content SET state = 1 WHERE id = 103").await;
+    portal.run("UPDATE #__content SET state = 0 WHERE id = 100").await;
+    stage.poll().await.expect("a poll");
+    stage.clock.advance(Duration::from_mins(1));
+    stage.ingest.declare(FeedOrigin::File, &all).await.expect("feeds");
+    stage.poll().await.expect("a poll");
+    let seen: BTreeSet<i64> = visible(&portal, stage.clock.now()).await.into_keys().collect();
+    assert!(seen.contains(&103));
+    assert_eq!(stage.feeds().await["tat-ca"].ids.iter().copied().collect::<BTreeSet<_>>(), seen);
+    assert!(stage.quiet().await.mails.is_empty());
+}
+
+#[tokio::test]
+async fn another_spelling_of_a_category_reaches_the_articles_of_a_folder() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |id: i64, category: &str| {
+        let text = format!("---\ntitle: Tin {id}\npublished: 2026-11-22 08:00\ncategory: {category}\n---\nLời.\n");
+        std::fs::write(folder.path().join(format!("{id}.md")), text).expect("a file");
+    };
+    write(1, "Tin Tức");
+    write(2, "Tin tức");
+    let settings =
+        format!("kind = \"folder\"\npath = \"{}\"\nsite_url = \"https://a.example.vn\"", folder.path().display());
+    let source = AnySource::open("portal", toml::from_str::<Settings>(&settings).expect("settings"));
+    let stage = Stage::build(source.expect("a source"), Keep::Sqlite, "").await.expect("a stage");
+    stage.poll().await.expect("a poll");
+    let category = |text: &str| text.matches(">Tin Tức<").count() + text.matches("label=\"Tin Tức\"").count();
+    assert!(stage.feeds().await["tat-ca"].texts.iter().any(|text| category(text) > 0));
+    stage.clock.advance(Duration::from_mins(1));
+    std::fs::remove_file(folder.path().join("1.md")).expect("a file");
+    let report = stage.poll().await.expect("a poll");
+    assert_eq!((report.applied.withdrawn, report.applied.revised), (1, 1), "{report:?}");
+    assert!(stage.feeds().await["tat-ca"].texts.iter().all(|text| category(text) == 0));
 }

@@ -19,6 +19,7 @@ use loa::notify::message::Templates;
 use loa::notify::smtp::{Pool, settings::Settings as SmtpSettings};
 use loa::notify::webhook::secret::Secret;
 use loa::source::AnySource;
+use loa::store::delivery::QueueDepth;
 use loa::store::endpoint::NewEndpoint;
 use loa::store::engine::Store;
 use loa::store::subscriber::{Request, Wish};
@@ -219,15 +220,20 @@ impl Stage {
         self.publisher.refresh().await.expect("feeds");
     }
 
-    /// Waits until nothing is in the outbox, and takes what went out.
-    pub async fn quiet(&self) -> Sent {
+    /// Waits until nothing of these is in the outbox.
+    pub async fn empty(&self, these: impl Fn(&QueueDepth) -> bool) {
         let done = async {
-            while !self.store.queue_depth().await.expect("a count").is_empty() {
+            while self.store.queue_depth().await.expect("a count").iter().any(&these) {
                 // The outbox has no bell for "empty"; the workers ring for work only.
                 tokio::time::sleep(Duration::from_millis(3)).await;
             }
         };
         assert!(tokio::time::timeout(LONG, done).await.is_ok(), "the outbox does not empty");
+    }
+
+    /// Waits until nothing is in the outbox, and takes what went out.
+    pub async fn quiet(&self) -> Sent {
+        self.empty(|_| true).await;
         let messages = self.smtp.messages();
         let mut seen = self.mails_seen.lock().expect("never poisoned");
         let mails = messages[*seen..].iter().map(|mail| (mail.to.join(","), read::mail(&mail.data))).collect();

@@ -73,6 +73,12 @@ pub const LONG: Duration = Duration::from_secs(20);
 /// The name of the one source.
 pub const SOURCE: &str = "cong";
 
+/// The category whose feed is `cong-tac-to-chuc`.
+pub const ORGANISATION: &str = "Công tác tổ chức";
+
+/// The category whose feed is `doan-the`.
+pub const UNIONS: &str = "Đoàn thể";
+
 /// Thursday 2026-11-19, ten o'clock in Hà Nội.
 pub const START: &str = "2026-11-19T10:00:00+07:00";
 
@@ -137,12 +143,6 @@ impl Running {
         self.stop.send_replace(true);
         tokio::time::timeout(LONG * 3, self.task).await.expect("it stops").expect("it does not panic");
     }
-
-    /// Ends it at once, as a killed process would.
-    pub async fn kill(self) {
-        self.task.abort();
-        let _ = self.task.await;
-    }
 }
 
 /// The parts. `relay` takes the mails.
@@ -167,9 +167,13 @@ impl House {
         Self::on(Base::sqlite().await).await
     }
 
-    /// A house over this database, at [`START`], with an empty folder that was polled once: what comes is news.
+    /// A house over this database, at [`START`], with an old article in each of its two categories (`cong-tac-to-chuc` and
+    /// `doan-the`) that the first poll found: what comes is news.
     pub async fn on(base: Base) -> Self {
         let house = Self::unpolled(base).await;
+        for (id, category) in [("cu-1", ORGANISATION), ("cu-2", UNIONS)] {
+            house.write(&Paper::new(id, category, house.clock.now().minus(hours(48))));
+        }
         house.poll().await;
         house
     }
