@@ -8,6 +8,10 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+/// What says nothing unless `level` names it: the web server calls every request that it cannot read an error of its own,
+/// and whoever scans for open doors would fill the log.
+const QUIET: &str = "actix_http::h1::dispatcher=off";
+
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
