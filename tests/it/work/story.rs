@@ -13,7 +13,7 @@ laws! {
 
 async fn story(house: &House, email: &str, article: &str) -> Vec<String> {
     let email = EmailAddress::parse(email).expect("an address");
-    explain(&house.base.store, &house.site, &email, article).await.expect("told")
+    explain(&house.base.store, &house.site, &email, article).await.expect("told").expect("the article is known")
 }
 
 async fn verdict(house: &House, email: &str, article: &str) -> String {

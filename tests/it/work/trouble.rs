@@ -76,7 +76,7 @@ async fn a_relay_that_says_never_is_not_asked_again() {
     }
     let email = EmailAddress::parse("la@so.example.vn").expect("an address");
     let story = explain(&house.base.store, &house.site, &email, "tin-1").await.expect("told");
-    let verdict = story.last().expect("a verdict");
+    let verdict = story.as_ref().and_then(|s| s.last()).expect("a verdict");
     assert!(verdict.contains("given up") && verdict.contains("550 5.1.1"), "{verdict}");
 }
 
