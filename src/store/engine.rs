@@ -320,7 +320,7 @@ impl Store {
             StoreError::Open(format!("{}: {e}; see that this account may write there", name.display()))
         };
         // Not truncated before it is ours: it names the process that holds it.
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&name).map_err(open)?;
+        let mut file = private(Path::new(&name)).map_err(open)?;
         if file.try_lock().is_err() {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
@@ -375,10 +375,10 @@ impl Store {
     }
 }
 
-/// Opens a file, made if missing so that nobody but its owner may read it (mode 0600).
+/// Opens a file to read and write, made if missing so that nobody but its owner may read it (mode 0600).
 fn private(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
+    options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
