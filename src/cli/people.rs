@@ -74,7 +74,7 @@ pub(super) async fn import(store: &Store, clock: &Clock, file: &Path, dry_run: b
         eprintln!("… and {} more bad rows", named - MOST_NAMED);
     }
     if dry_run {
-        println!("{good} good rows, {bad} bad rows (dry run: nothing was written)");
+        println!("{good} rows would be taken, {bad} bad rows left out (dry run: nothing was written)");
     } else {
         println!("{good} rows taken, {new} new subscriptions, {bad} bad rows left out");
     }
