@@ -1,6 +1,7 @@
 //! One portal, one loa, its readers and endpoints: everything that the service builds, with a clock that the test moves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -295,7 +296,8 @@ pub fn copies(portal: &Portal, ids: std::ops::Range<i64>, category: i64, publish
     let from = from.join(", ");
     let mut sql = String::new();
     for id in ids {
-        sql += &format!(
+        let _ = write!(
+            sql,
             "INSERT INTO #__content (id, catid, title, alias, introtext, publish_up, {same}, {full}) \
              SELECT {id}, {category}, 'Bài số td{id}q', 'bai-{id}', '<p>Lời tb{id}q.</p>', '{publish_up}', {from}, '' \
              FROM #__content a WHERE a.id = 119;"
