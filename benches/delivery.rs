@@ -9,6 +9,7 @@ mod job;
 #[path = "support/portal.rs"]
 mod portal;
 #[path = "support/sink.rs"]
+#[expect(dead_code, reason = "shared with another bench and the tests, which use more of it")]
 mod sink;
 #[path = "support/spans.rs"]
 mod spans;
@@ -33,6 +34,7 @@ const ROUND: Duration = Duration::from_mins(3);
 #[derive(Clone)]
 struct Run {
     seconds: f64,
+    cpu_seconds: f64,
     first_mail: f64,
     store_micros: f64,
     peak_kib: f64,
@@ -110,10 +112,13 @@ fn through_loa(sink: &Sink, task: &Task, people: usize) -> Run {
         "as many messages as readers, each reader one, each with an id of its own"
     );
     let words: Vec<&str> = done.split(' ').collect();
-    let ["done", _, store_micros, peak_kib, settled] = words[..] else { panic!("loa's side said: {done}") };
+    let ["done", _, cpu_seconds, store_micros, peak_kib, settled] = words[..] else {
+        panic!("loa's side said: {done}")
+    };
     assert_eq!(settled, format!("sent={people}"), "every delivery is settled as sent");
     Run {
         seconds,
+        cpu_seconds: cpu_seconds.parse().expect("a number"),
         first_mail,
         store_micros: store_micros.parse().expect("a number"),
         peak_kib: peak_kib.parse().expect("a number"),
@@ -175,11 +180,12 @@ fn rounds(engine: &str, postgres: Option<String>) {
         let run = through_loa(&sink, &task, people);
         runtime.block_on(portal.discard(copy, round));
         print!(
-            "round {round}: loa {:>6.2} s {:>7.0}/s, {} bytes, {:.2} trips/mail, first {:.0} ms, store {:.4} ms/mail, {:.1} MiB",
+            "round {round}: loa {:>6.2} s {:>7.0}/s, {} bytes, {:.2} trips/mail, CPU {:.1} us/mail, first {:.0} ms, store {:.4} ms/mail, {:.1} MiB",
             run.seconds,
             people_float / run.seconds,
             run.bytes_per_mail,
             run.trips_per_mail,
+            run.cpu_seconds * 1e6 / people_float,
             run.first_mail * 1e3,
             run.store_micros / 1e3 / people_float,
             run.peak_kib / 1024.0
@@ -206,6 +212,7 @@ fn summary(engine: &str, people: f64, ours: &[Run], theirs: &[f64]) {
         let peer = people / median(theirs.to_vec());
         println!("  smtp-source -d    {peer:>9.0} mails/s, ratio {:.2} (at least 0.5 is wanted)", rate / peer);
     }
+    println!("  processor         {:>9.1} us a mail, on all threads of loa", of(|r| r.cpu_seconds) * 1e6 / people);
     println!("  first mail        {:>9.0} ms after the change was written", of(|r| r.first_mail) * 1e3);
     println!("  store             {:>9.4} ms a delivery (at most 0.2)", of(|r| r.store_micros) / 1e3 / people);
     println!("  peak memory       {:>9.1} MiB (at most 100 MB)", of(|r| r.peak_kib) / 1024.0);

@@ -94,7 +94,7 @@ async fn deliver(task: &Task, times: &StoreTimes) {
     println!("ready {connections}");
     hear("go");
     times.reset();
-    let began = Instant::now();
+    let (began, cpu) = (Instant::now(), cpu_seconds());
     let fan_out = FanOut::new(store.clone(), clock.clone(), wakes.clone());
     let work: loa::schedule::Work = Arc::new(move || {
         let fan_out = fan_out.clone();
@@ -108,12 +108,12 @@ async fn deliver(task: &Task, times: &StoreTimes) {
     while store.next_due(Channel::Email).await.expect("the outbox is read").is_some() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    let seconds = began.elapsed().as_secs_f64();
+    let (seconds, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     let store_times = times.by_name();
     let counts = store.delivery_counts(None).await.expect("the outbox is read");
     let settled: Vec<String> = counts.iter().map(|c| format!("{}={}", c.state, c.n)).collect();
     let store_micros: u128 = store_times.iter().map(|(_, _, took)| took.as_micros()).sum();
-    println!("done {seconds} {store_micros} {} {}", peak_kib(), settled.join(","));
+    println!("done {seconds} {cpu} {store_micros} {} {}", peak_kib(), settled.join(","));
     for (name, calls, took) in store_times {
         println!("store {name} {calls} {}", took.as_micros());
     }
@@ -134,4 +134,13 @@ fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or_default();
     line.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+/// Processor time that this process has used, in seconds, on all its threads.
+fn cpu_seconds() -> f64 {
+    let times = |path: std::path::PathBuf| std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+    let threads = std::fs::read_dir("/proc/self/task").expect("Linux tells of threads").flatten();
+    // Nanoseconds; a thread that has ended no longer counts, which the runtime's and the database's do not here.
+    let nanos = threads.filter_map(|t| times(t.path()).split(' ').next()?.parse::<f64>().ok()).sum::<f64>();
+    nanos / 1e9
 }

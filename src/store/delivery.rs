@@ -3,12 +3,13 @@
 //! A claim moves `due_at` to the end of the lease and writes a random token; only the holder of that token settles the
 //! row. A process that dies settles nothing, and its rows are simply due again.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
 use sqlx::FromRow;
 
-use super::engine::{Result, Store, Tx, exec, read, to_json, tx};
+use super::engine::{Result, Store, Tx, alone, exec, read, to_json};
 use crate::clock::Timestamp;
 use crate::domain::delivery::{Channel, Lane};
 
@@ -45,6 +46,21 @@ pub struct Claimed {
     /// article is no longer public or the person no longer follows: then nothing must go out.
     #[sqlx(skip)]
     pub feeds: Vec<i64>,
+}
+
+/// A claimed row as it comes: the feeds are a list of ids between commas.
+#[derive(FromRow)]
+struct ClaimedRow {
+    #[sqlx(flatten)]
+    claimed: Claimed,
+    feeds: Option<String>,
+}
+
+impl From<ClaimedRow> for Claimed {
+    fn from(row: ClaimedRow) -> Self {
+        let feeds = row.feeds.as_deref().unwrap_or_default();
+        Self { feeds: feeds.split(',').filter_map(|id| id.parse().ok()).collect(), ..row.claimed }
+    }
 }
 
 /// How a delivery is left after a try.
@@ -141,36 +157,44 @@ const FAN_OUT_ENDPOINTS: &str = "
     WHERE ch.id = $1
     ON CONFLICT DO NOTHING";
 
-// What an earlier try left out says nothing of this one.
-const CLAIM: &str = "
+// Each lane is one look into the index of due rows; places are those of Lane::ALL.
+const DUE_LANE: &str = "
+    SELECT CAST(CASE
+        WHEN EXISTS (SELECT 1 FROM delivery WHERE state = 'pending' AND channel = $1 AND lane = 'transactional' AND due_at <= $2) THEN 0
+        WHEN EXISTS (SELECT 1 FROM delivery WHERE state = 'pending' AND channel = $1 AND lane = 'immediate' AND due_at <= $2) THEN 1
+        WHEN EXISTS (SELECT 1 FROM delivery WHERE state = 'pending' AND channel = $1 AND lane = 'digest' AND due_at <= $2) THEN 2
+    END AS BIGINT)";
+
+// What a claim answers: one row with all that is needed. The feeds are those that hold the article and that the person
+// follows at this moment: withdrawals and unsubscribes count up to the claim. What an earlier try left out says nothing of
+// this one.
+macro_rules! claim {
+    ($lock:literal) => {
+        concat!(
+            "
     UPDATE delivery SET lease = $1, due_at = $2, attempts = attempts + 1, left_out = NULL
     WHERE id IN (SELECT id FROM delivery WHERE state = 'pending' AND channel = $3 AND lane = $4 AND due_at <= $5
-                 ORDER BY due_at, id LIMIT $6)";
+                 ORDER BY due_at, id LIMIT $6",
+            $lock,
+            ")
+    RETURNING id, kind, subscriber_id, article_id, change_id, set_id, run_id, opt_in_id, attempts, created_at,
+        (SELECT s.email FROM subscriber s WHERE s.id = delivery.subscriber_id) AS email,
+        COALESCE((SELECT s.locale FROM subscriber s WHERE s.id = delivery.subscriber_id), 'vi') AS locale,
+        COALESCE((SELECT ch.revision FROM change ch WHERE ch.id = delivery.change_id), 0) AS revision,
+        CASE WHEN channel = 'email' AND kind = 'published' THEN
+            (SELECT string_agg(CAST(fa.feed_id AS TEXT), ',' ORDER BY fa.feed_id)
+             FROM subscription w
+             JOIN feed_article fa ON fa.feed_id = w.feed_id AND fa.article_id = delivery.article_id AND fa.left_at IS NULL
+             JOIN article a ON a.id = fa.article_id AND a.visible
+             WHERE w.subscriber_id = delivery.subscriber_id AND w.channel = 'email' AND w.frequency = 'immediate'
+               AND w.state = 'confirmed')
+        END AS feeds"
+        )
+    };
+}
+const CLAIM: &str = claim!("");
 // PostgreSQL has many claimers at once: each skips what another holds.
-const CLAIM_SKIP_LOCKED: &str = "
-    UPDATE delivery SET lease = $1, due_at = $2, attempts = attempts + 1, left_out = NULL
-    WHERE id IN (SELECT id FROM delivery WHERE state = 'pending' AND channel = $3 AND lane = $4 AND due_at <= $5
-                 ORDER BY due_at, id LIMIT $6 FOR UPDATE SKIP LOCKED)";
-
-// `due_at = $2` finds the rows of this claim through the index of due rows.
-const CLAIMED: &str = "
-    SELECT d.id, d.kind, d.subscriber_id, s.email, s.locale, d.article_id, d.change_id, d.set_id, d.run_id, d.opt_in_id,
-           d.attempts, d.created_at, COALESCE(ch.revision, 0) AS revision
-    FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id LEFT JOIN change ch ON ch.id = d.change_id
-    WHERE d.state = 'pending' AND d.channel = $3 AND d.lane = $4 AND d.due_at = $2 AND d.lease = $1
-    ORDER BY d.id";
-
-// Asked in the claim's transaction: withdrawals and fresh unsubscribes up to this moment count.
-const FOLLOWED: &str = "
-    SELECT d.id, fa.feed_id
-    FROM delivery d
-    JOIN article a ON a.id = d.article_id AND a.visible
-    JOIN subscription w ON w.subscriber_id = d.subscriber_id AND w.channel = 'email' AND w.frequency = 'immediate'
-                       AND w.state = 'confirmed'
-    JOIN feed_article fa ON fa.feed_id = w.feed_id AND fa.article_id = d.article_id AND fa.left_at IS NULL
-    WHERE d.state = 'pending' AND d.channel = 'email' AND d.lane = $3 AND d.due_at = $2 AND d.lease = $1
-      AND d.kind = 'published'
-    ORDER BY d.id, fa.feed_id";
+const CLAIM_SKIP_LOCKED: &str = claim!(" FOR UPDATE SKIP LOCKED");
 
 // "Sent" is a fact, even if the row was cancelled while it was on its way; everything else only settles what still waits.
 const SETTLE: &str = "
@@ -240,6 +264,18 @@ impl Store {
         Ok(Some(people + endpoints))
     }
 
+    /// The most urgent lane of a channel in which something is due, if anything is. Only reads: whoever waits for work
+    /// asks this again and again and must not hold up those who write.
+    ///
+    /// # Errors
+    /// When the database fails.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn due_lane(&self, channel: Channel, now: Timestamp) -> Result<Option<Lane>> {
+        let due: Option<i64> = read!(self, p => sqlx::query_scalar(DUE_LANE)
+            .bind(channel.as_str()).bind(now.0).fetch_one(p))?;
+        Ok(due.and_then(|at| Lane::ALL.get(usize::try_from(at).ok()?).copied()))
+    }
+
     /// Claims up to `limit` due deliveries of a channel and lane until `until`, under `lease`. The claim is committed
     /// before it returns: no transaction is open while anything is sent.
     ///
@@ -255,34 +291,12 @@ impl Store {
         until: Timestamp,
         limit: i64,
     ) -> Result<Vec<Claimed>> {
-        let mut tx = self.begin().await?;
-        let sql = tx.pick(CLAIM, CLAIM_SKIP_LOCKED);
-        let taken = exec!(
-            &mut tx,
-            sqlx::query(sql)
-                .bind(lease)
-                .bind(until.0)
-                .bind(channel.as_str())
-                .bind(lane.as_str())
-                .bind(now.0)
-                .bind(limit)
-        )?;
-        let mut rows: Vec<Claimed> = if taken == 0 {
-            Vec::new()
-        } else {
-            tx!(&mut tx, c => sqlx::query_as(CLAIMED).bind(lease).bind(until.0).bind(channel.as_str())
-                .bind(lane.as_str()).fetch_all(c))?
-        };
-        if channel == Channel::Email && rows.iter().any(|r| r.article_id.is_some()) {
-            let followed: Vec<(i64, i64)> = tx!(&mut tx, c => sqlx::query_as(FOLLOWED)
-                .bind(lease).bind(until.0).bind(lane.as_str()).fetch_all(c))?;
-            for (id, feed) in followed {
-                if let Ok(at) = rows.binary_search_by_key(&id, |r| r.id) {
-                    rows[at].feeds.push(feed);
-                }
-            }
-        }
-        tx.commit().await?;
+        let sql = self.pick(CLAIM, CLAIM_SKIP_LOCKED);
+        let rows: Vec<ClaimedRow> = alone!(self, p => sqlx::query_as(sql).bind(lease).bind(until.0)
+            .bind(channel.as_str()).bind(lane.as_str()).bind(now.0).bind(limit).fetch_all(p).await)?;
+        let mut rows: Vec<Claimed> = rows.into_iter().map(Claimed::from).collect();
+        // Neither engine promises an order.
+        rows.sort_unstable_by_key(|r| r.id);
         Ok(rows)
     }
 
@@ -292,10 +306,10 @@ impl Store {
     /// When the database fails.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn extend(&self, lease: i64, ids: &[i64], until: Timestamp) -> Result<u64> {
-        let mut tx = self.begin().await?;
-        let sql = tx.pick(EXTEND, EXTEND_JSONB);
-        let n = exec!(&mut tx, sqlx::query(sql).bind(lease).bind(to_json(&ids)?).bind(until.0))?;
-        tx.commit().await?;
+        let sql = self.pick(EXTEND, EXTEND_JSONB);
+        let ids = to_json(&ids)?;
+        let n = alone!(self, p => sqlx::query(sql).bind(lease).bind(&ids).bind(until.0).execute(p).await
+            .map(|r| r.rows_affected()))?;
         Ok(n)
     }
 
@@ -308,15 +322,17 @@ impl Store {
         if batch.is_empty() {
             return Ok(0);
         }
-        let mut tx = self.begin().await?;
-        let sql = tx.pick(SETTLE, SETTLE_JSONB);
-        // PostgreSQL keeps no NUL in a text: one odd reply must not keep a whole batch from settling.
-        let mut batch = batch.to_vec();
-        for line in batch.iter_mut().filter(|l| l.detail.contains('\0')) {
-            line.detail = line.detail.replace('\0', " ");
+        let settle = self.pick(SETTLE, SETTLE_JSONB);
+        let batch = &*without_nul(batch);
+        let json = to_json(&batch)?;
+        if !batch.iter().any(is_failed_try) {
+            let settled = alone!(self, p => sqlx::query(settle).bind(&json).bind(now.0).execute(p).await
+                .map(|r| r.rows_affected()))?;
+            return Ok(settled);
         }
-        let settled = exec!(&mut tx, sqlx::query(sql).bind(to_json(&batch)?).bind(now.0))?;
-        write_attempts(&mut tx, &batch, now).await?;
+        let mut tx = self.begin().await?;
+        let settled = exec!(&mut tx, sqlx::query(settle).bind(&json).bind(now.0))?;
+        write_attempts(&mut tx, batch, now).await?;
         tx.commit().await?;
         Ok(settled)
     }
@@ -405,8 +421,21 @@ pub struct DeliveryCount {
     pub n: i64,
 }
 
+/// PostgreSQL keeps no NUL in a text: one odd reply must not keep a whole batch from settling.
+fn without_nul(batch: &[Settle]) -> Cow<'_, [Settle]> {
+    if batch.iter().all(|l| !l.detail.contains('\0')) {
+        return Cow::Borrowed(batch);
+    }
+    let clean = |l: &Settle| Settle { detail: l.detail.replace('\0', " "), ..l.clone() };
+    Cow::Owned(batch.iter().map(clean).collect())
+}
+
+const fn is_failed_try(line: &Settle) -> bool {
+    line.untried == 0 && matches!(line.state, Settled::Pending | Settled::Dead)
+}
+
 async fn write_attempts(tx: &mut Tx, batch: &[Settle], now: Timestamp) -> Result<()> {
-    for line in batch.iter().filter(|l| l.untried == 0 && matches!(l.state, Settled::Pending | Settled::Dead)) {
+    for line in batch.iter().filter(|l| is_failed_try(l)) {
         exec!(tx, sqlx::query(ATTEMPT).bind(line.id).bind(now.0).bind(line.cause.unwrap_or("")).bind(&line.detail))?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Opening the database, its two engines, and transactions over either. No table is named here.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -105,6 +105,18 @@ macro_rules! read {
 }
 pub(super) use read;
 
+/// Runs one writing statement as a transaction of its own: `alone!(self, p => query.execute(p).await)`. The same promise
+/// as a transaction around it, with one trip to the database instead of three.
+macro_rules! alone {
+    ($store:expr, $p:ident => $body:expr) => {
+        match &$store.engine {
+            $crate::store::engine::Engine::Sqlite { write: $p, .. } => $body,
+            $crate::store::engine::Engine::Postgres($p) => $body,
+        }
+    };
+}
+pub(super) use alone;
+
 impl Tx {
     pub(super) async fn commit(self) -> Result<()> {
         match self {
@@ -206,6 +218,8 @@ impl Store {
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| open(&e))?;
         }
+        // Addresses, secrets and keys: for this account alone. SQLite gives its other files the same mode.
+        private(path).map_err(|e| open(&e))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -214,12 +228,20 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10))
+            // A claim's rows come from the connection's thread in one go.
+            .row_buffer_size(512)
             .pragma("cache_size", "-16000")
             .pragma("wal_autocheckpoint", "4000")
             .pragma("temp_store", "memory");
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(Duration::from_mins(1))
+            // A full disk makes SQLite end a transaction by itself, and sqlx goes on to count it: such a connection would
+            // refuse every further transaction, long after there is room again. Another one takes its place.
+            .before_acquire(|connection, _| {
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            })
             .connect_with(options.clone())
             .await
             .map_err(|e| open(&e))?;
@@ -312,7 +334,7 @@ impl Store {
             StoreError::Open(format!("{}: {e}; see that this account may write there", name.display()))
         };
         // Not truncated before it is ours: it names the process that holds it.
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&name).map_err(open)?;
+        let mut file = private(Path::new(&name)).map_err(open)?;
         if file.try_lock().is_err() {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
@@ -365,6 +387,15 @@ impl Store {
             Engine::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Opens a file to read and write, made if missing so that nobody but its owner may read it (mode 0600).
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Reads a stored JSON text.

@@ -163,16 +163,13 @@ const REVIVE: &str = "
       AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = delivery.subscriber_id
                       AND o.article_id = delivery.article_id AND o.channel = 'email' AND o.state <> 'cancelled')";
 
-// Who moves from immediate mails to a digest is told by the digest of what was not sent: mails that wait, and changes that
-// were not fanned out yet. `$3` is where the subscription began: nothing older is meant.
+// Who moves from immediate mails to a digest is told by the digest of changes that were not fanned out yet (mails that wait
+// are cancelled, and see RETELL). `$2` is where the subscription began: nothing older is meant.
 const UNSENT: &str = "
-    SELECT min(fa.entered) FROM feed_article fa
-    WHERE fa.feed_id = $2 AND fa.left_at IS NULL AND fa.people AND fa.entered > $3 AND (
-        fa.article_id IN (SELECT d.article_id FROM delivery d
-                          WHERE d.subscriber_id = $1 AND d.channel = 'email' AND d.article_id IS NOT NULL
-                            AND d.state <> 'cancelled' AND d.state = 'pending')
-        OR EXISTS (SELECT 1 FROM change ch WHERE ch.article_id = fa.article_id AND ch.seen_at = fa.since
-                   AND ch.processed_at IS NULL AND ch.people AND NOT ch.held))";
+    SELECT min(fa.entered) FROM change ch
+    JOIN feed_article fa ON fa.article_id = ch.article_id AND fa.since = ch.seen_at AND fa.feed_id = $1
+                        AND fa.left_at IS NULL AND fa.people AND fa.entered > $2
+    WHERE ch.processed_at IS NULL AND ch.people AND NOT ch.held";
 
 // The same that a claim asks: a mail goes while its reader follows, at once, a feed that holds its article.
 const CANCEL_MAILS: &str = "
@@ -488,7 +485,7 @@ async fn grant(tx: &mut Tx, id: i64, wishes: &[Wish], exactly: bool, now: Timest
         let told_until = match old {
             Some(old) if digest_before.is_none() => {
                 let unsent: Option<i64> = tx!(tx, c => sqlx::query_scalar(UNSENT)
-                    .bind(id).bind(wish.feed_id).bind(old.told_until).fetch_one(c))?;
+                    .bind(wish.feed_id).bind(old.told_until).fetch_one(c))?;
                 unsent.map(|first| first - 1)
             }
             _ => digest_before,

@@ -74,7 +74,7 @@ pub struct Composer {
 #[derive(Default)]
 struct Batch {
     feeds: HashMap<i64, Feed>,
-    articles: HashMap<i64, Option<StoredArticle>>,
+    articles: HashMap<i64, Option<Arc<StoredArticle>>>,
     made: HashMap<String, std::result::Result<Arc<Prepared>, String>>,
     runs: HashMap<i64, Option<Run>>,
     sets: HashMap<i64, Arc<Vec<Stored>>>,
@@ -324,11 +324,11 @@ impl Composer {
         Ok(told)
     }
 
-    async fn stored(&self, id: i64, batch: &mut Batch) -> Result<Option<StoredArticle>> {
+    async fn stored(&self, id: i64, batch: &mut Batch) -> Result<Option<Arc<StoredArticle>>> {
         if let Some(stored) = batch.articles.get(&id) {
             return Ok(stored.clone());
         }
-        let stored = self.store.article(id).await?;
+        let stored = self.store.article(id).await?.map(Arc::new);
         batch.articles.insert(id, stored.clone());
         Ok(stored)
     }

@@ -1,11 +1,17 @@
 //! Delivering mails: claim, compose, send, settle. No transaction is open while anything is sent; a slow receiver holds
 //! its own connection and nothing else; a crash repeats at most what was on its way, under the same message id.
+//!
+//! One task claims and composes ahead of the senders, so that no connection waits for the database; each sender takes
+//! the most urgent letter that waits.
 
-use std::collections::VecDeque;
+mod queue;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::domain::delivery::{Cause, Channel, Lane, Outcome};
@@ -19,14 +25,23 @@ use crate::work::presence::Presence;
 use crate::work::settle::{Settler, caught};
 use crate::work::wakes::Wakes;
 
+use queue::{Queue, Waiting};
+
 /// Rows claimed at a time: composed together, so that readers of one article share its content.
-const CLAIM: usize = 500;
+const CLAIM: i64 = 500;
 
 /// How often the outbox is looked at when no bell rings.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Why a claim is given back that another replica may have by now; if it has, this changes nothing.
 const CUT_OFF: &str = "put back by a replica that stood still";
+
+/// How long mails that are under way may take when the worker stops. What takes longer is given up: it is sent again
+/// when its lease ends, under the same id.
+const LAST: Duration = Duration::from_secs(20);
+
+/// Letters made ready ahead of the connections, so that none waits for a mail to be written.
+const READY: usize = 4;
 
 /// Where mails go.
 #[derive(Clone)]
@@ -38,12 +53,21 @@ pub enum Transport {
 }
 
 impl Transport {
-    async fn send(&self, from: &str, letter: &Letter) -> Outcome {
-        let mut bytes = Vec::new();
-        letter.write(&mut bytes);
+    /// Writes the letter into `bytes` and hands it over.
+    async fn send(&self, from: &str, letter: &Letter, bytes: &mut Vec<u8>) -> Outcome {
+        bytes.clear();
+        letter.write(bytes);
         match self {
-            Self::Smtp(pool) => pool.send(&Envelope { from, to: &letter.to }, &bytes).await,
-            Self::Folder(folder) => folder.deliver(&letter.message_id, &bytes).await,
+            Self::Smtp(pool) => pool.send(&Envelope { from, to: &letter.to }, bytes).await,
+            Self::Folder(folder) => folder.deliver(&letter.message_id, bytes).await,
+        }
+    }
+
+    /// Whether every mail would fail at once because the relay could not be reached a moment ago.
+    fn is_resting(&self) -> bool {
+        match self {
+            Self::Smtp(pool) => pool.open_connections() == 0 && pool.resting().is_some(),
+            Self::Folder(_) => false,
         }
     }
 }
@@ -57,16 +81,8 @@ pub struct Mailer {
     wakes: Wakes,
     metrics: Metrics,
     presence: Presence,
-    /// Mails that may be under way at once: every connection busy and the next mail ready behind it.
+    /// Mails that may be under way at once.
     in_flight: usize,
-}
-
-/// A letter that waits for its turn, under its claim.
-struct Waiting {
-    claimed: Claimed,
-    lease: i64,
-    lane: Lane,
-    letter: Letter,
 }
 
 impl Mailer {
@@ -82,7 +98,7 @@ impl Mailer {
         metrics: Metrics,
     ) -> Self {
         let presence = Presence::alone(&clock);
-        Self { store, clock, composer, transport, wakes, metrics, presence, in_flight: connections * 2 }
+        Self { store, clock, composer, transport, wakes, metrics, presence, in_flight: connections + READY }
     }
 
     /// The same worker, one of several that share the database.
@@ -94,94 +110,77 @@ impl Mailer {
 
     /// Works until `stop` turns true; then finishes what is on its way and settles it.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let (settler, task) = Settler::start(self.store.clone(), self.clock.clone(), Channel::Email);
-        let slots = Arc::new(Semaphore::new(self.in_flight));
+        let (settler, settling) = Settler::start(self.store.clone(), self.clock.clone(), Channel::Email);
+        let queue = Arc::new(Queue::new());
         let from: Arc<str> = self.composer.return_path().into();
-        let mut queue: VecDeque<Waiting> = VecDeque::new();
+        let mut senders = JoinSet::new();
+        for _ in 0..self.in_flight {
+            let sender = Sender {
+                queue: Arc::clone(&queue),
+                settler: settler.clone(),
+                transport: self.transport.clone(),
+                presence: self.presence.clone(),
+                from: Arc::clone(&from),
+                clock: self.clock.clone(),
+                metrics: self.metrics.clone(),
+            };
+            senders.spawn(sender.run());
+        }
         while !*stop.borrow() {
-            if !self.presence.is_there() {
-                // By now another replica may have what was claimed here.
+            if !self.fill(&queue, &settler).await {
                 tokio::select! {
+                    () = queue.low.notified() => {}
+                    () = self.wakes.mails.notified() => {}
                     () = tokio::time::sleep(LOOK) => {}
                     _ = stop.changed() => {}
                 }
-                continue;
-            }
-            if queue.len() < CLAIM / 2 {
-                let claimed = self.refill(&mut queue, &settler).await;
-                if !claimed && queue.is_empty() {
-                    tokio::select! {
-                        () = self.wakes.mails.notified() => {}
-                        () = tokio::time::sleep(LOOK) => {}
-                        _ = stop.changed() => {}
-                    }
-                    continue;
-                }
-            }
-            // A confirmation that comes in while a digest goes out must not wait for the whole queue to drain: the queue
-            // is short, and each refill asks for the most urgent lane first.
-            while let Some(waiting) = queue.pop_front() {
-                let permit = tokio::select! {
-                    permit = Arc::clone(&slots).acquire_owned() => permit,
-                    _ = stop.changed() => {
-                        queue.push_front(waiting);
-                        break;
-                    }
-                };
-                let Ok(permit) = permit else { break };
-                if !self.presence.may_send(waiting.lease) {
-                    settler.put_back(waiting.claimed.id, waiting.lease, Duration::ZERO, CUT_OFF).await;
-                    continue;
-                }
-                self.dispatch(waiting, permit, &settler, &from);
-                if queue.len() == CLAIM / 2 {
-                    break;
-                }
             }
         }
-        for waiting in queue {
+        for waiting in queue.close() {
             settler.put_back(waiting.claimed.id, waiting.lease, Duration::ZERO, "put back at shutdown").await;
         }
-        // Every send holds one permit until it is settled.
-        let all = u32::try_from(self.in_flight).unwrap_or(u32::MAX);
-        let _ = tokio::time::timeout(Duration::from_secs(20), slots.acquire_many(all)).await;
+        let _ = timeout(LAST, async { while senders.join_next().await.is_some() {} }).await;
+        senders.shutdown().await;
         drop(settler);
-        let _ = tokio::time::timeout(Duration::from_secs(20), task).await;
+        let _ = timeout(LAST, settling).await;
         if let Transport::Smtp(pool) = &self.transport {
             pool.close().await;
         }
     }
 
-    /// Claims and composes the most urgent due mails. Answers whether there were any.
-    async fn refill(&self, queue: &mut VecDeque<Waiting>, settler: &Settler) -> bool {
-        for lane in Lane::ALL {
-            let now = self.clock.now();
-            let lease = self.presence.token();
-            let limit = i64::try_from(CLAIM).unwrap_or(i64::MAX);
-            match self.store.claim(Channel::Email, lane, lease, now, now.plus(LEASE), limit).await {
-                Ok(rows) if rows.is_empty() => {}
-                Ok(rows) => {
-                    settler.hold(lease, rows.iter().map(|r| r.id));
-                    self.compose(rows, lease, lane, queue, settler).await;
-                    return true;
-                }
-                Err(e) => {
-                    tracing::error!("cannot claim mails: {e}");
-                    return false;
-                }
+    /// Claims and composes some of the most urgent due mails, if they have room in the queue. Answers whether there may
+    /// be more to do.
+    async fn fill(&self, queue: &Queue, settler: &Settler) -> bool {
+        // By now another replica may have what was claimed here; or every mail would fail at once.
+        if !self.presence.is_there() || self.transport.is_resting() {
+            return false;
+        }
+        let due = match self.store.due_lane(Channel::Email, self.clock.now()).await {
+            Ok(due) => due,
+            Err(e) => {
+                tracing::error!("cannot look for due mails: {e}");
+                return false;
+            }
+        };
+        let Some(lane) = due.filter(|lane| queue.has_room(*lane)) else { return false };
+        let now = self.clock.now();
+        let lease = self.presence.token();
+        match self.store.claim(Channel::Email, lane, lease, now, now.plus(LEASE), CLAIM).await {
+            // Another replica was faster.
+            Ok(rows) if rows.is_empty() => false,
+            Ok(rows) => {
+                settler.hold(lease, rows.iter().map(|r| r.id));
+                self.compose(rows, lease, lane, queue, settler).await;
+                true
+            }
+            Err(e) => {
+                tracing::error!("cannot claim mails: {e}");
+                false
             }
         }
-        false
     }
 
-    async fn compose(
-        &self,
-        rows: Vec<Claimed>,
-        lease: i64,
-        lane: Lane,
-        queue: &mut VecDeque<Waiting>,
-        settler: &Settler,
-    ) {
+    async fn compose(&self, rows: Vec<Claimed>, lease: i64, lane: Lane, queue: &Queue, settler: &Settler) {
         let composed = match self.composer.compose(&rows).await {
             Ok(composed) => composed,
             Err(e) => {
@@ -192,10 +191,10 @@ impl Mailer {
                 return;
             }
         };
-        let mut urgent = Vec::new();
+        let mut letters = Vec::with_capacity(rows.len());
         for (claimed, composed) in rows.into_iter().zip(composed) {
             match composed {
-                Composed::Letter(letter) => urgent.push(Waiting { claimed, lease, lane, letter }),
+                Composed::Letter(letter) => letters.push(Waiting { claimed, lease, lane, letter }),
                 Composed::Cancel(why) => settler.cancel(claimed.id, lease, why).await,
                 Composed::Unmakeable(detail) => {
                     tracing::error!(delivery.id = claimed.id, "a mail cannot be made: {detail}");
@@ -204,32 +203,39 @@ impl Mailer {
                 }
             }
         }
-        if lane == Lane::Transactional {
-            for waiting in urgent.into_iter().rev() {
-                queue.push_front(waiting);
-            }
-        } else {
-            queue.extend(urgent);
-        }
+        queue.add(lane, letters);
     }
+}
 
-    fn dispatch(&self, waiting: Waiting, permit: OwnedSemaphorePermit, settler: &Settler, from: &Arc<str>) {
-        let transport = self.transport.clone();
-        let settler = settler.clone();
-        let from = Arc::clone(from);
-        let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
-        tokio::spawn(async move {
-            let began = clock.now();
-            let outcome = Box::pin(caught(transport.send(&from, &waiting.letter))).await;
-            metrics.attempted(Channel::Email, waiting.lane, &outcome, clock.now().since(began));
+/// One of those who send: a letter at a time.
+struct Sender {
+    queue: Arc<Queue>,
+    settler: Settler,
+    transport: Transport,
+    presence: Presence,
+    from: Arc<str>,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+impl Sender {
+    async fn run(self) {
+        let mut bytes = Vec::new();
+        while let Some(Waiting { claimed, lease, lane, letter }) = self.queue.next().await {
+            if !self.presence.may_send(lease) {
+                self.settler.put_back(claimed.id, lease, Duration::ZERO, CUT_OFF).await;
+                continue;
+            }
+            let began = self.clock.now();
+            let outcome = Box::pin(caught(self.transport.send(&self.from, &letter, &mut bytes))).await;
+            self.metrics.attempted(Channel::Email, lane, &outcome, self.clock.now().since(began));
             if let Outcome::Retry { cause, detail, .. } | Outcome::Dead { cause, detail } = &outcome {
                 tracing::warn!(
-                    delivery.id = waiting.claimed.id, to = %waiting.letter.to, cause = cause.as_str(),
-                    attempt = waiting.claimed.attempts, "mail not sent: {detail}"
+                    delivery.id = claimed.id, to = %letter.to, cause = cause.as_str(),
+                    attempt = claimed.attempts, "mail not sent: {detail}"
                 );
             }
-            settler.settle(waiting.claimed.id, waiting.lease, waiting.claimed.attempts, outcome).await;
-            drop(permit);
-        });
+            self.settler.settle(claimed.id, lease, claimed.attempts, outcome).await;
+        }
     }
 }

@@ -266,6 +266,13 @@ async fn moving_from_immediate_mails_to_a_digest_keeps_what_was_not_sent(base: B
         base.number("SELECT told_until FROM subscription WHERE frequency = 'daily' AND state = 'confirmed'").await;
     let next = base.store.entered(a, told_until, i64::MAX).await.expect("read");
     assert_eq!(next, [open, waits], "the digest brings what was not sent, and nothing that was");
+    // Nothing waits but a change that was not fanned out.
+    let alone = person(&base.store, "binh@so.example.vn", &[(a, Immediate)], t(5)).await;
+    let late = publish(&base.store, "late", &[a], t(5)).await;
+    base.store.set_wishes(alone, &wishes(&[(a, Weekly)]), Locale::Vi, t(5)).await.expect("changed");
+    let weekly = base.number("SELECT told_until FROM subscription WHERE frequency = 'weekly'").await;
+    assert_eq!(base.store.entered(a, weekly, i64::MAX).await.expect("read"), [late]);
+    assert_eq!(fan_out(&base.store, t(5)).await, 0);
     // What is seen from now on is the digest's as well.
     let new = publish(&base.store, "new", &[a], t(6)).await;
     assert_eq!(fan_out(&base.store, t(6)).await, 0);

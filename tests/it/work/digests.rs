@@ -1,7 +1,9 @@
 //! Laws of digests: when, what, and nothing twice.
 
+use loa::domain::digest::DueRun;
 use loa::domain::subscriber::Frequency::{Daily, Immediate, Weekly};
 use loa::domain::subscriber::Locale;
+use loa::store::digest::{Section, Step};
 
 use crate::support::house::base::Base;
 use crate::support::house::letters::{Letter, receivers};
@@ -208,6 +210,27 @@ async fn a_digest_that_waits_is_not_sent_to_who_left(base: Base) {
     house.digests.run().await.expect("planned");
     let token = house.subscribe.keys().sign(loa::domain::link::Link::Unsubscribe(goes, Daily));
     house.subscribe.unsubscribe(&token).await.expect("left");
+    assert_eq!(receivers(&house.deliver().await), ["binh@so.example.vn"]);
+    // And to who left while the run was made, after their part of it was read.
+    let goes = house.follow("chi@so.example.vn", &[("tat-ca", Daily)]).await;
+    house.publish("tin-2", ORGANISATION);
+    house.news().await;
+    let (store, now) = (&house.base.store, house.clock.now());
+    let due = DueRun { frequency: Daily, date: jiff::civil::date(2026, 11, 21), window_to: now };
+    assert!(store.begin_run(&due, now).await.expect("begun"));
+    let run = store.open_runs().await.expect("read").pop().expect("open");
+    let members = store.run_members(&run, 99).await.expect("read");
+    let articles = vec![house.article("tin-2").await];
+    let step = Step {
+        sets: vec![("k".to_owned(), vec![Section { feed_id: members[0].feed_id, articles }])],
+        deliveries: members.iter().map(|m| (m.subscriber_id, 0)).collect(),
+        told: members.iter().map(|m| m.id).collect(),
+        cursor: i64::MAX,
+        last: true,
+    };
+    let link = loa::domain::link::Link::Unsubscribe(goes, Daily);
+    house.subscribe.unsubscribe(&house.subscribe.keys().sign(link)).await.expect("left");
+    assert!(store.write_step(&run, &step, now).await.expect("written"));
     assert_eq!(receivers(&house.deliver().await), ["binh@so.example.vn"]);
 }
 
