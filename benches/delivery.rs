@@ -9,6 +9,7 @@ mod job;
 #[path = "support/portal.rs"]
 mod portal;
 #[path = "support/sink.rs"]
+#[expect(dead_code, reason = "shared with another bench and the tests, which use more of it")]
 mod sink;
 #[path = "support/spans.rs"]
 mod spans;

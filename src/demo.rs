@@ -208,7 +208,7 @@ fn print_welcome(dir: &Path, port: u16, every: Duration, again: bool) {
 
   Every {} seconds an article appears in {}/articles,
   and goes its way: poll, feeds, mails, webhook. Edit or delete a file there, and see what happens.
-  A daily digest comes in about two minutes.
+  The digest of the day {}.
 
     What can be followed    {base}/
     One feed                {base}/feeds/tien-toi-dai-hoi-dang
@@ -221,6 +221,8 @@ fn print_welcome(dir: &Path, port: u16, every: Duration, again: bool) {
         if again { "goes on from where it was (--fresh begins anew)" } else { "begins" },
         every.as_secs(),
         dir.display(),
+        // A day has one.
+        if again { "came, or comes in about two minutes" } else { "comes in about two minutes" },
         dir.display(),
     );
 }

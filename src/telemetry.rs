@@ -8,6 +8,10 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+/// What an operator has no use for, unless `level` names it: what scheduler and server tell of themselves at each start, and
+/// an error of the server's for every request that it cannot read, with which whoever scans for open doors would fill the log.
+const QUIET: &str = "tokio_cron_scheduler=warn,actix_server=warn,actix_http::h1::dispatcher=off";
+
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -33,8 +37,7 @@ pub enum TelemetryError {
 /// # Errors
 /// When `level` cannot be read, or logging has begun already.
 pub fn init(format: Format, level: &str) -> Result<(), TelemetryError> {
-    // What the scheduler and the server tell of themselves at each start is of no use to an operator; `level` may name them.
-    let level = format!("tokio_cron_scheduler=warn,actix_server=warn,{level}");
+    let level = format!("{QUIET},{level}");
     let filter = EnvFilter::builder().parse(&level).map_err(|e| TelemetryError::Level(e.to_string()))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {

@@ -73,8 +73,11 @@ pub(super) async fn import(store: &Store, clock: &Clock, file: &Path, dry_run: b
     if named > MOST_NAMED {
         eprintln!("… and {} more bad rows", named - MOST_NAMED);
     }
-    let would = if dry_run { " (dry run: nothing was written)" } else { "" };
-    println!("{good} rows taken, {new} new subscriptions, {bad} bad rows left out{would}");
+    if dry_run {
+        println!("{good} rows would be taken, {bad} bad rows left out (dry run: nothing was written)");
+    } else {
+        println!("{good} rows taken, {new} new subscriptions, {bad} bad rows left out");
+    }
     store.close().await;
     Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -127,7 +127,7 @@ impl Sections<'_> {
 
     pub(super) fn webhook(&mut self) -> Option<WebhookSection> {
         self.read("webhook", |r, _| {
-            let allow = r.list("allow", value::network);
+            let allow = r.list("allow", value::allowed_network);
             let timeout = r.text("timeout", value::duration);
             Some(WebhookSection { allow: allow?, timeout: timeout? })
         })
@@ -136,7 +136,7 @@ impl Sections<'_> {
     pub(super) fn hub(&mut self) -> Option<HubSection> {
         self.read("hub", |r, _| {
             let enabled = r.boolean("enabled");
-            let allow = r.list("allow", value::network);
+            let allow = r.list("allow", value::allowed_network);
             if enabled == Some(true) {
                 r.complain("enabled", "true is not possible yet, this version has no WebSub hub; leave it false");
             }

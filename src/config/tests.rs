@@ -282,6 +282,12 @@ fn each_kind_of_wrong_value_is_told_with_an_example() {
         "loa.toml:4:3: [webhook] allow: \"10.0.0.0/33\" is no network",
         "CIDR",
     );
+    one(
+        "[webhook]\nallow = [\"0.0.0.0/0\"]\n",
+        &[],
+        "loa.toml:2:10: [webhook] allow: \"0.0.0.0/0\" is too wide",
+        "name",
+    );
 }
 
 #[test]

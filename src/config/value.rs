@@ -17,6 +17,7 @@ use super::fault::remedy;
 use super::secret::SecretUrl;
 use crate::domain::digest::{WeekTime, parse_time};
 use crate::domain::subscriber::{EmailAddress, Locale};
+use crate::http::guard::too_wide;
 
 /// Who a mail is from: a name that people see and an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +143,17 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let one = text.parse::<IpAddr>().map(IpNet::from);
     let net = one.or_else(|_| text.parse::<IpNet>());
     net.map(|net| net.trunc()).map_err(|_| "is no network; write one in CIDR such as \"10.20.30.0/24\"".into())
+}
+
+/// A network whose addresses loa may call although they are not public.
+pub(super) fn allowed_network(text: &str) -> Result<IpNet, String> {
+    let net = network(text)?;
+    if too_wide(&net) {
+        return Err("is too wide: it would open all that it is there to close; name the targets, as narrowly as \
+                    possible"
+            .into());
+    }
+    Ok(net)
 }
 
 /// A cron line of six fields, read exactly as the scheduler reads it.

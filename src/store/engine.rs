@@ -1,6 +1,6 @@
 //! Opening the database, its two engines, and transactions over either. No table is named here.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -218,6 +218,8 @@ impl Store {
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| open(&e))?;
         }
+        // Addresses, secrets and keys: for this account alone. SQLite gives its other files the same mode.
+        private(path).map_err(|e| open(&e))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -234,6 +236,12 @@ impl Store {
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(Duration::from_mins(1))
+            // A full disk makes SQLite end a transaction by itself, and sqlx goes on to count it: such a connection would
+            // refuse every further transaction, long after there is room again. Another one takes its place.
+            .before_acquire(|connection, _| {
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            })
             .connect_with(options.clone())
             .await
             .map_err(|e| open(&e))?;
@@ -326,7 +334,7 @@ impl Store {
             StoreError::Open(format!("{}: {e}; see that this account may write there", name.display()))
         };
         // Not truncated before it is ours: it names the process that holds it.
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&name).map_err(open)?;
+        let mut file = private(Path::new(&name)).map_err(open)?;
         if file.try_lock().is_err() {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
@@ -379,6 +387,15 @@ impl Store {
             Engine::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Opens a file to read and write, made if missing so that nobody but its owner may read it (mode 0600).
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Reads a stored JSON text.

@@ -167,7 +167,7 @@ impl Composer {
         &self,
         delivery: &Claimed,
         to: EmailAddress,
-        told: &HashSet<(i64, i64)>,
+        told: &HashMap<i64, HashSet<(i64, i64)>>,
         batch: &mut Batch,
     ) -> Result<Composed> {
         let Some(run) = self.run(delivery.run_id.unwrap_or_default(), batch).await? else {
@@ -179,10 +179,11 @@ impl Composer {
         let frequency = Frequency::parse(&run.frequency).unwrap_or(Frequency::Daily);
         let locale = Locale::parse(&delivery.locale);
         let set = self.set(delivery.set_id.unwrap_or_default(), batch).await?;
+        let told = told.get(&run.id);
         let mut left_out: Vec<i64> = Vec::new();
         for article in set.iter().flat_map(|s| &s.articles) {
             let gone = self.stored(*article, batch).await?.is_none_or(|a| !a.visible);
-            if gone || told.contains(&(delivery.subscriber_id, *article)) {
+            if gone || told.is_some_and(|told| told.contains(&(delivery.subscriber_id, *article))) {
                 left_out.push(*article);
             }
         }
@@ -273,9 +274,10 @@ impl Composer {
         }
     }
 
-    /// Which articles each person of these digests has had: by a mail of its own, or in another digest.
-    async fn told_before(&self, claimed: &[Claimed], batch: &mut Batch) -> Result<HashSet<(i64, i64)>> {
-        let mut told = HashSet::new();
+    /// Which articles each person of these digests has had: by a mail of its own, or in another digest. By run, since of two
+    /// digests in one claim the later one leaves out for the earlier one's sake.
+    async fn told_before(&self, claimed: &[Claimed], batch: &mut Batch) -> Result<HashMap<i64, HashSet<(i64, i64)>>> {
+        let mut all = HashMap::new();
         let mut by_run: HashMap<i64, (Vec<i64>, HashSet<i64>)> = HashMap::new();
         for delivery in claimed.iter().filter(|d| d.kind == "digest") {
             let set = self.set(delivery.set_id.unwrap_or_default(), batch).await?;
@@ -285,7 +287,8 @@ impl Composer {
         }
         for (run_id, (people, articles)) in by_run {
             let articles: Vec<i64> = articles.into_iter().collect();
-            told.extend(self.store.mailed_before(&people, &articles).await?);
+            let mut told: HashSet<(i64, i64)> =
+                self.store.mailed_before(&people, &articles).await?.into_iter().collect();
             let Some(run) = self.run(run_id, batch).await? else { continue };
             let from = Timestamp(run.window_to).minus(OVERLAP);
             for digest in self.store.digests_before(&people, run_id, from).await? {
@@ -293,8 +296,9 @@ impl Composer {
                 let articles = set.iter().flat_map(|s| &s.articles).filter(|a| !digest.left_out.contains(a));
                 told.extend(articles.map(|article| (digest.subscriber_id, *article)));
             }
+            all.insert(run_id, told);
         }
-        Ok(told)
+        Ok(all)
     }
 
     /// What digests told the readers of these mails. A mail of news need not ask: no digest can have had it.

@@ -7,6 +7,7 @@ use crate::domain::digest::Calendar;
 use crate::domain::subscriber::Frequency;
 use crate::store::digest::{Member, Run, Section, Step};
 use crate::store::engine::{Result, Store};
+use crate::work::fan_out::FanOut;
 use crate::work::wakes::Wakes;
 
 /// Subscriptions read at a time while a run's members are made.
@@ -34,6 +35,8 @@ impl Digests {
     /// # Errors
     /// When the database fails; the next call goes on where this one stopped.
     pub async fn run(&self) -> Result<i64> {
+        // A digest leaves out what a mail tells, so mails are made first: a crash may have left changes open.
+        FanOut::new(self.store.clone(), self.clock.clone(), self.wakes.clone()).run().await?;
         let now = self.clock.now();
         for frequency in [Frequency::Daily, Frequency::Weekly] {
             if let Some(due) = self.calendar.due(frequency, now)

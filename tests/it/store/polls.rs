@@ -48,7 +48,7 @@ async fn an_article_keeps_its_row_and_entry_id_across_revisions_and_returns(base
     let id = publish(&base.store, "bai", &[tin], t(1)).await;
     let first = base.store.article(id).await.expect("read").expect("there");
     let mut edit = upsert("bai", &[khac], Some(ChangeKind::Revised), t(2));
-    edit.entry_id = "tag:elsewhere.example,2030:x".to_owned();
+    "tag:elsewhere.example,2030:x".clone_into(&mut edit.entry_id);
     edit.article.title = "Tên mới".into();
     apply(&base.store, vec![edit], t(2)).await;
     withdraw(&base.store, id, t(3)).await;

@@ -52,3 +52,32 @@ async fn on_postgres_any_number_serve_and_no_claim_is_taken_from_another() {
     other.take_for_serving().await.expect("the second too");
     assert!(claim(&other, 2, t(2), 9).await.is_empty());
 }
+
+#[tokio::test]
+async fn when_the_disk_was_full_the_store_writes_again_as_soon_as_there_is_room() {
+    let base = Base::sqlite().await;
+    let before = base.number("SELECT count(*) FROM token").await;
+    // As SQLite does when there is no room: the statement fails, and its transaction is over.
+    base.rows("CREATE TRIGGER full BEFORE INSERT ON token BEGIN SELECT RAISE(ROLLBACK, 'no room'); END").await;
+    base.store.add_token("a", "hash a", t(0)).await.expect_err("no room");
+    base.store.add_token("b", "hash b", t(1)).await.expect_err("still no room");
+    base.rows("DROP TRIGGER full").await;
+    base.store.add_token("c", "hash c", t(2)).await.expect("room again");
+    assert_eq!(base.number("SELECT count(*) FROM token").await, before + 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_on_the_machine_may_read_the_database_file() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let base = Base::sqlite().await;
+    base.store.take_for_serving().await.expect("alone");
+    base.store.add_token("a", "hash a", t(0)).await.expect("written");
+    let url = base.url();
+    let path = url.strip_prefix("sqlite://").expect("a file");
+    for end in ["", "-wal", "-shm", ".lock"] {
+        let mode = std::fs::metadata(format!("{path}{end}")).expect(end).permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{path}{end}");
+    }
+}

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine;
 use serde_json::{Value, json};
@@ -116,10 +117,23 @@ impl Browser {
         self.read("/title").await.as_str().expect("a title").to_owned()
     }
 
-    /// What a person reads in the page's main part.
-    pub async fn text(&self) -> String {
-        let found = self.post("/element", json!({ "using": "css selector", "value": "main" })).await;
-        self.read(&format!("/element/{}/text", id(&found))).await.as_str().expect("a text").to_owned()
+    /// Waits until the page's main part shows this: pressing a key does not wait for the page that it leads to.
+    pub async fn shows(&self, words: &str) {
+        let mut last = String::new();
+        for _ in 0..400 {
+            let main = json!({ "using": "css selector", "value": "main" });
+            let found = self.raw("POST", &format!("/session/{}/element", self.session), &main).await;
+            // Between two pages there is no main part, or not the one that was found.
+            if let Some(id) = found.as_object().and_then(|o| o.values().next()).and_then(Value::as_str) {
+                let text = self.read(&format!("/element/{id}/text")).await;
+                text.as_str().unwrap_or_default().clone_into(&mut last);
+                if last.contains(words) {
+                    return;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{} never shows {words:?}, but {last:?}", self.url().await);
     }
 
     /// Types keys to whatever has the focus.

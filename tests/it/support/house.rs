@@ -191,6 +191,7 @@ impl House {
         let source = AnySource::open(SOURCE, settings).expect("a source");
         let calendar =
             Calendar { daily: time(7, 0, 0, 0), weekly: (Weekday::Monday, time(7, 0, 0, 0)), zone: site.zone.clone() };
+        base.store.begin_life(clock.now()).await.expect("a database");
         let keys = access::link_keys(&base.store, &clock).await.expect("keys");
         let store = &base.store;
         let ingest = Ingest::new(

@@ -15,6 +15,7 @@ laws! {
     a_withdrawn_article_is_left_out_and_told_when_it_is_back,
     a_change_of_frequency_loses_nothing_and_repeats_nothing,
     a_digest_that_waits_is_not_sent_to_who_left,
+    a_crash_before_the_fan_out_does_not_make_a_digest_and_a_mail_of_one_article,
 }
 
 /// Makes the runs that are due and works off the mails.
@@ -46,7 +47,7 @@ async fn a_daily_digest_is_due_at_seven_and_brings_each_article_once(base: Base)
     assert_eq!(told(&letters[1], ["tin-1", "tin-2"]), [0, 1]);
     assert!(letters[0].subject.starts_with("[Bản tin ngày 20/11] 3 tin mới"), "{}", letters[0].subject);
     assert!(letters[0].text.contains("CÔNG TÁC TỔ CHỨC") && letters[0].html.contains("Đoàn thể"));
-    assert!(letters[1].text.contains("unsubscribe") && !letters[1].subject.contains("Bản tin"), "{:?}", letters[1]);
+    assert!(letters[1].text.contains("Unsubscribe") && !letters[1].subject.contains("Bản tin"), "{:?}", letters[1]);
     house.pass(hours(1));
     assert!(digests(&house).await.is_empty(), "a date has one run");
     house.at("2026-11-21T07:00:00+07:00");
@@ -208,4 +209,17 @@ async fn a_digest_that_waits_is_not_sent_to_who_left(base: Base) {
     let token = house.subscribe.keys().sign(loa::domain::link::Link::Unsubscribe(goes, Daily));
     house.subscribe.unsubscribe(&token).await.expect("left");
     assert_eq!(receivers(&house.deliver().await), ["binh@so.example.vn"]);
+}
+
+async fn a_crash_before_the_fan_out_does_not_make_a_digest_and_a_mail_of_one_article(base: Base) {
+    let house = House::on(base).await;
+    house.follow("an@so.example.vn", &[("cong-tac-to-chuc", Daily), ("tat-ca", Immediate)]).await;
+    house.publish("tin-1", ORGANISATION);
+    house.poll().await;
+    // The process dies here, and starts again after the hour of the digest.
+    house.at("2026-11-20T07:00:00+07:00");
+    let letters = digests(&house).await;
+    house.fan_out.run().await.expect("a fan-out");
+    assert_eq!((letters.len(), letters[0].tells("tin-1")), (1, 1));
+    assert!(house.deliver().await.is_empty());
 }

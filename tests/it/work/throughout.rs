@@ -151,7 +151,8 @@ impl Life {
             Small::Publish(_) => {}
             Small::Edit(n) => self.change(*n, |paper| paper.title.push_str(" (sửa)")),
             Small::Move(n) => self.change(*n, |paper| {
-                paper.category = if paper.category == UNIONS { ORGANISATION } else { UNIONS }.to_owned();
+                let other = if paper.category == UNIONS { ORGANISATION } else { UNIONS };
+                other.clone_into(&mut paper.category);
             }),
             Small::Hide(n) => {
                 if let Some(n) = self.some(*n).filter(|n| !self.hidden.contains(n)) {
