@@ -157,26 +157,31 @@ const FAN_OUT_ENDPOINTS: &str = "
     WHERE ch.id = $1
     ON CONFLICT DO NOTHING";
 
-// Each lane is one look into the index of due rows; places are those of Lane::ALL.
+// The first of each lane in the index of due rows, whatever the statistics say; places are those of Lane::ALL.
 const DUE_LANE: &str = "
     SELECT CAST(CASE
-        WHEN EXISTS (SELECT 1 FROM delivery WHERE state = 'pending' AND channel = $1 AND lane = 'transactional' AND due_at <= $2) THEN 0
-        WHEN EXISTS (SELECT 1 FROM delivery WHERE state = 'pending' AND channel = $1 AND lane = 'immediate' AND due_at <= $2) THEN 1
-        WHEN EXISTS (SELECT 1 FROM delivery WHERE state = 'pending' AND channel = $1 AND lane = 'digest' AND due_at <= $2) THEN 2
+        WHEN (SELECT due_at FROM delivery WHERE state = 'pending' AND channel = $1 AND lane = 'transactional'
+              ORDER BY due_at LIMIT 1) <= $2 THEN 0
+        WHEN (SELECT due_at FROM delivery WHERE state = 'pending' AND channel = $1 AND lane = 'immediate'
+              ORDER BY due_at LIMIT 1) <= $2 THEN 1
+        WHEN (SELECT due_at FROM delivery WHERE state = 'pending' AND channel = $1 AND lane = 'digest'
+              ORDER BY due_at LIMIT 1) <= $2 THEN 2
     END AS BIGINT)";
 
 // What a claim answers: one row with all that is needed. The feeds are those that hold the article and that the person
 // follows at this moment: withdrawals and unsubscribes count up to the claim. What an earlier try left out says nothing of
 // this one.
 macro_rules! claim {
-    ($lock:literal) => {
+    ($among:literal, $lock:literal) => {
         concat!(
             "
     UPDATE delivery SET lease = $1, due_at = $2, attempts = attempts + 1, left_out = NULL
-    WHERE id IN (SELECT id FROM delivery WHERE state = 'pending' AND channel = $3 AND lane = $4 AND due_at <= $5
-                 ORDER BY due_at, id LIMIT $6",
+    WHERE id ",
+            $among,
+            "(SELECT id FROM delivery WHERE state = 'pending' AND channel = $3 AND lane = $4 AND due_at <= $5
+              ORDER BY due_at, id LIMIT $6",
             $lock,
-            ")
+            "
     RETURNING id, kind, subscriber_id, article_id, change_id, set_id, run_id, opt_in_id, attempts, created_at,
         (SELECT s.email FROM subscriber s WHERE s.id = delivery.subscriber_id) AS email,
         COALESCE((SELECT s.locale FROM subscriber s WHERE s.id = delivery.subscriber_id), 'vi') AS locale,
@@ -192,9 +197,10 @@ macro_rules! claim {
         )
     };
 }
-const CLAIM: &str = claim!("");
-// PostgreSQL has many claimers at once: each skips what another holds.
-const CLAIM_SKIP_LOCKED: &str = claim!(" FOR UPDATE SKIP LOCKED");
+const CLAIM: &str = claim!("IN ", ")");
+// PostgreSQL has many claimers at once: each skips what another holds. As an array the ids are looked up one by one;
+// joined, PostgreSQL may read the whole table for them.
+const CLAIM_SKIP_LOCKED: &str = claim!("= ANY (ARRAY", " FOR UPDATE SKIP LOCKED))");
 
 // "Sent" is a fact, even if the row was cancelled while it was on its way; everything else only settles what still waits.
 const SETTLE: &str = "
@@ -232,7 +238,7 @@ const EXTEND: &str = "UPDATE delivery SET due_at = $3
     WHERE state = 'pending' AND lease = $1 AND id IN (SELECT value FROM json_each($2))";
 const EXTEND_JSONB: &str = "UPDATE delivery SET due_at = $3
     WHERE state = 'pending' AND lease = $1
-      AND id IN (SELECT value::bigint FROM jsonb_array_elements_text($2::jsonb) AS value)";
+      AND id = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text($2::jsonb) AS value))";
 
 impl Store {
     /// Changes that wait to be fanned out, the oldest first.

@@ -5,6 +5,7 @@ mod browser;
 mod chaos;
 mod cli;
 mod feeds;
+mod lanes;
 mod mail;
 mod outbound;
 mod portal;
