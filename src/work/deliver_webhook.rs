@@ -109,13 +109,13 @@ impl Webhooks {
         let mut worker = self.presence.worker();
         while !*stop.borrow() {
             let mut claimed = false;
-            if self.presence.worker() != worker {
+            if self.presence.is_there() && settler.held() < MOST_HELD {
+                claimed = self.refill(&mut lanes, &settler).await;
+            }
+            while self.presence.worker() != worker {
                 // Another replica may have these by now: then this changes nothing.
                 worker = self.presence.worker();
                 put_back(&mut lanes, &settler, "put back by a replica that stood still").await;
-            }
-            if self.presence.is_there() && settler.held() < MOST_HELD {
-                claimed = self.refill(&mut lanes, &settler).await;
             }
             for (subscriber, lane) in lanes.iter_mut().filter(|_| self.presence.is_there()) {
                 self.dispatch(*subscriber, lane, &settler, &done);
