@@ -372,7 +372,7 @@ fn live(seed: u8, lives: u32) {
             life.diary.extend(sets);
             life.judge().map_err(|error| match error {
                 TestCaseError::Fail(why) => TestCaseError::fail(format!("{why}\n{:#?}", life.diary)),
-                skipped @ TestCaseError::Reject(_) => skipped,
+                TestCaseError::Reject(why) => TestCaseError::Reject(why),
             })
         })
     });
