@@ -1,11 +1,13 @@
 //! Content stores: what loa can poll. Sources read and describe; they decide nothing and write nothing.
 
+mod database;
 pub mod folder;
 pub mod joomla;
 mod stamp;
 mod unique;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -22,20 +24,100 @@ pub struct Light {
     pub fingerprint: String,
 }
 
-/// Everything that an anonymous visitor may see at one moment.
+/// How much of a source one scan looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Everything: what differs from what is known, wherever it lies.
+    Sweep,
+    /// The newest articles, those that are asked about, and the categories. Cheap enough for every minute.
+    Hot,
+}
+
+/// How a source wants to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rhythm {
+    /// Each scan brings the whole set, so every scan is a sweep.
+    Whole,
+    /// Hot scans, and a sweep after so long; always a sweep while the source is small ([`SMALL`]).
+    Tiers {
+        /// From one sweep to the next.
+        sweep: Duration,
+    },
+    /// A window on the newest articles; the source never shows its whole set. Every scan is hot, and knows the articles
+    /// that readers see now.
+    Window,
+}
+
+/// A source with fewer public articles than this is swept at every poll: that costs its database less than a moment, and
+/// whatever an editor does is seen at once (content-store.md §7).
+pub const SMALL: usize = 20_000;
+
+/// What ingest asks of a scan.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The caller's clock.
+    pub now: Timestamp,
+    /// How much to look at.
+    pub depth: Depth,
+    /// Public articles as the last polls left them, in no order: in a sweep all; in a hot scan those whose withdrawal or
+    /// change matters at once (in a feed's window, new within the last days, or with a [`Flip`] that is due). The fingerprint
+    /// is the one that this source gave.
+    pub known: &'a [Light],
+    /// Ids of articles that are not public and whose time has come ([`Flip`]).
+    pub due: &'a BTreeSet<String>,
+    /// The categories as the last polls left them, by `external_id`.
+    pub categories: &'a [Category],
+}
+
+impl Ask<'_> {
+    /// A sweep by somebody who knows nothing yet.
+    #[must_use]
+    pub fn first(now: Timestamp) -> Self {
+        static NONE: BTreeSet<String> = BTreeSet::new();
+        Self { now, depth: Depth::Sweep, known: &[], due: &NONE, categories: &[] }
+    }
+}
+
+/// What it means that an article is not in a scan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// This was the whole set: a known article that is not in it, nor among its faults, is gone.
+    Whole,
+    /// These known articles were looked for: one of them that is not in the scan, nor among its faults, is gone. Of others
+    /// the scan says nothing: they are as they were, or were not looked at.
+    Only(BTreeSet<String>),
+    /// Something could not be read: absence means nothing, and the operator is told.
+    #[default]
+    Part,
+}
+
+/// An instant at which the clock alone makes an article public or hides it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Flip {
+    /// When.
+    pub at: Timestamp,
+    /// The article, public or not.
+    pub external_id: String,
+}
+
+/// What an anonymous visitor may see at one moment, as far as it was looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Scan {
-    /// One entry per visible article, in no order.
+    /// Public articles that were looked at and are new or may differ from what is known; those that certainly do not differ
+    /// may be among them. One entry each, in no order.
     pub articles: Vec<Light>,
-    /// Visible categories.
-    pub categories: Vec<Category>,
+    /// What absence from `articles` means.
+    pub reach: Reach,
+    /// All visible categories; nothing if this scan cannot tell them: they stay as they are known.
+    pub categories: Option<Vec<Category>>,
     /// Whether hiding a category hides its articles, as in Joomla; not where categories only name what articles say.
     /// Then a category that comes or goes explains articles that come or go with it.
     pub categories_hide: bool,
-    /// Whether this is the whole set. Only then does absence mean "gone".
-    pub complete: bool,
-    /// The next instant at which visibility changes by the clock alone (a scheduled article), if any.
-    pub next_flip: Option<Timestamp>,
+    /// Future flips: in a sweep all, in a hot scan those of the articles that were looked at.
+    pub flips: Vec<Flip>,
+    /// Asks for a sweep at once, because this hot scan saw that something moved which only a sweep can follow (a category,
+    /// the levels that guests have). Nothing is concluded from a scan that asks so.
+    pub deeper: bool,
     /// Articles that could not be read, with the reason and the place: told to the operator; the rest goes on. An id in
     /// here is "unknown", neither visible nor gone.
     pub faults: Vec<Fault>,
@@ -82,16 +164,21 @@ pub enum SourceError {
     /// The store is not what the configuration says: missing table, wrong folder. An operator must act.
     #[error("{0}")]
     Schema(String),
+    /// The store asks to be left alone (`Retry-After`, RFC 9110 §10.2.3) until this time.
+    #[error("{0}")]
+    Wait(String, Timestamp),
 }
 
-/// A content store. Never writes; shows only what an anonymous visitor may see at `now`.
+/// A content store. Never writes; shows only what an anonymous visitor may see at the asked time.
 #[expect(async_fn_in_trait, reason = "used through the enum in this module only, never as a trait object")]
 pub trait Source {
     /// Connects and says what is there. Changes nothing.
     async fn describe(&self) -> Result<Description, SourceError>;
-    /// The whole visible set, light.
-    async fn scan(&self, now: Timestamp) -> Result<Scan, SourceError>;
-    /// Full articles for these ids; ids that are not visible are left out.
+    /// How it wants to be asked.
+    fn rhythm(&self) -> Rhythm;
+    /// What is visible, light. Two scans of one state of the store give the same fingerprints, whatever was asked.
+    async fn scan(&self, ask: &Ask<'_>) -> Result<Scan, SourceError>;
+    /// Full articles for these ids, which the last scan named; ids that are not visible are left out.
     async fn fetch(&self, ids: &BTreeSet<String>, now: Timestamp) -> Result<Fetched, SourceError>;
 }
 
@@ -128,26 +215,31 @@ impl AnySource {
     }
 }
 
+/// The same call on whatever kind it is.
+macro_rules! each {
+    ($source:expr, $inner:ident => $call:expr) => {
+        match $source {
+            AnySource::Folder($inner) => $call,
+            AnySource::Joomla($inner) => $call,
+        }
+    };
+}
+
 impl Source for AnySource {
     async fn describe(&self) -> Result<Description, SourceError> {
-        match self {
-            Self::Folder(source) => source.describe().await,
-            Self::Joomla(source) => source.describe().await,
-        }
+        each!(self, source => source.describe().await)
     }
 
-    async fn scan(&self, now: Timestamp) -> Result<Scan, SourceError> {
-        match self {
-            Self::Folder(source) => source.scan(now).await,
-            Self::Joomla(source) => source.scan(now).await,
-        }
+    fn rhythm(&self) -> Rhythm {
+        each!(self, source => source.rhythm())
+    }
+
+    async fn scan(&self, ask: &Ask<'_>) -> Result<Scan, SourceError> {
+        each!(self, source => source.scan(ask).await)
     }
 
     async fn fetch(&self, ids: &BTreeSet<String>, now: Timestamp) -> Result<Fetched, SourceError> {
-        match self {
-            Self::Folder(source) => source.fetch(ids, now).await,
-            Self::Joomla(source) => source.fetch(ids, now).await,
-        }
+        each!(self, source => source.fetch(ids, now).await)
     }
 }
 

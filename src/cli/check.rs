@@ -11,7 +11,7 @@ use crate::notify::message::{Templates, sample};
 use crate::notify::smtp::Pool;
 use crate::notify::smtp::settings::Settings as SmtpSettings;
 use crate::service::{client, relay, sources};
-use crate::source::{AnySource, Source};
+use crate::source::{AnySource, Ask, Source};
 use crate::store::engine::Store;
 
 /// Checks, prints what it found, and answers 1 if anything is wrong.
@@ -100,7 +100,7 @@ async fn check_source(report: &mut Report, name: &str, source: &AnySource, clock
         Ok(description) => description.found,
         Err(e) => return report.fault(e),
     };
-    match source.scan(clock.now()).await {
+    match source.scan(&Ask::first(clock.now())).await {
         Ok(scan) if scan.faults.is_empty() => report.fine(format_args!("source `{name}`: {found}")),
         Ok(scan) => {
             for fault in scan.faults {

@@ -42,7 +42,9 @@ use self::front_matter::Head;
 use self::survey::{Entry, Memory, Survey};
 use super::stamp::Stamp;
 use super::unique::take;
-use super::{Description, Fault, Fetched, Light, Scan, Source, SourceError, site_base, time_zone};
+use super::{
+    Ask, Description, Fault, Fetched, Flip, Light, Reach, Rhythm, Scan, Source, SourceError, site_base, time_zone,
+};
 use crate::clock::Timestamp;
 use crate::domain::article::{Category, Image, RawArticle};
 use crate::text::media::media_type;
@@ -180,19 +182,24 @@ impl Source for Folder {
         Ok(Description { name: self.name.clone(), kind: "folder", found })
     }
 
-    async fn scan(&self, now: Timestamp) -> Result<Scan, SourceError> {
+    fn rhythm(&self) -> Rhythm {
+        Rhythm::Whole
+    }
+
+    async fn scan(&self, ask: &Ask<'_>) -> Result<Scan, SourceError> {
+        let now = ask.now;
         let survey = self.survey().await?;
         let public = |entry: &&Entry| !entry.head.draft && entry.head.published <= now;
         let visible: Vec<&Entry> = survey.entries.iter().filter(public).collect();
         let categories = categories(&survey.entries, &visible);
         let named: BTreeMap<&str, &Category> = categories.iter().map(|c| (c.external_id.as_str(), c)).collect();
         Ok(Scan {
-            next_flip: survey
+            flips: survey
                 .entries
                 .iter()
                 .filter(|entry| !entry.head.draft && entry.head.published > now)
-                .map(|entry| entry.head.published)
-                .min(),
+                .map(|entry| Flip { at: entry.head.published, external_id: entry.id.clone() })
+                .collect(),
             articles: visible
                 .into_iter()
                 .map(|entry| {
@@ -208,9 +215,10 @@ impl Source for Folder {
                     Light { external_id: entry.id.clone(), fingerprint: stamp.hex() }
                 })
                 .collect(),
-            categories,
+            categories: survey.complete.then_some(categories),
             categories_hide: false,
-            complete: survey.complete,
+            deeper: false,
+            reach: if survey.complete { Reach::Whole } else { Reach::Part },
             faults: survey.faults,
         })
     }

@@ -18,8 +18,6 @@
 
 mod body;
 mod dates;
-mod door;
-mod fault;
 mod guests;
 mod layout;
 mod link;
@@ -36,13 +34,13 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use url::Url;
 
-use self::door::{Door, Row, Visit};
 use self::layout::{Layout, Optional};
 use self::link::{Parts, Template};
 use self::query::{Queries, full, light, list};
 use self::tree::{Node, Tree};
+use super::database::{Door, Row, Visit};
 use super::stamp::Stamp;
-use super::{Description, Fetched, Light, Scan, Source, SourceError, site_base, time_zone};
+use super::{Ask, Description, Fetched, Flip, Light, Reach, Rhythm, Scan, Source, SourceError, site_base, time_zone};
 use crate::clock::Timestamp;
 use crate::domain::article::RawArticle;
 
@@ -272,25 +270,29 @@ impl Joomla {
 
     async fn sweep(&self, visit: &mut Visit<'_>, now: Timestamp) -> Result<Scan, SourceError> {
         let rules = self.rules(visit).await?;
+        let categories = rules.tree.categories();
+        let empty = categories.is_empty();
         let mut scan =
-            Scan { complete: true, categories: rules.tree.categories(), categories_hide: true, ..Scan::default() };
-        if scan.categories.is_empty() {
+            Scan { reach: Reach::Whole, categories: Some(categories), categories_hide: true, ..Scan::default() };
+        if empty {
             return Ok(scan);
         }
         let tags = self.tags(visit, &rules, None).await?;
         let stamps: BTreeMap<i64, String> = rules.tree.visible().map(|id| (id, rules.tree.stamp(id))).collect();
         let sql = self.queries(&rules.layout).light(&rules.guest_list(), &list(rules.tree.visible()));
         let articles = &mut scan.articles;
-        let mut flips = Vec::new();
+        let flips = &mut scan.flips;
         let take = |row: Row| {
+            let id = row.number(light::ID);
+            let mut flip = |at: Option<Timestamp>| {
+                flips.extend(at.filter(|at| *at > now).map(|at| Flip { at, external_id: id.to_string() }));
+            };
             if row.text(light::WAITING) == "1" {
-                flips.extend(dates::parse(row.maybe(light::UP), &self.zone));
+                flip(dates::parse(row.maybe(light::UP), &self.zone));
                 return;
             }
             // The last second of `publish_down` is still public.
-            let down = dates::parse(row.maybe(light::DOWN), &self.zone);
-            flips.extend(down.map(|down| down.plus(Duration::from_secs(1))));
-            let id = row.number(light::ID);
+            flip(dates::parse(row.maybe(light::DOWN), &self.zone).map(|down| down.plus(Duration::from_secs(1))));
             let mut stamp = Stamp::default();
             stamp.part(self.base.as_str());
             stamp.part(self.link.as_str());
@@ -304,7 +306,6 @@ impl Joomla {
             articles.push(Light { external_id: id.to_string(), fingerprint: stamp.hex() });
         };
         visit.each(sql, Some(&dates::text(now, &self.zone)), take).await?;
-        scan.next_flip = flips.into_iter().filter(|flip| *flip > now).min();
         Ok(scan)
     }
 
@@ -383,9 +384,13 @@ impl Source for Joomla {
         self.settle(visit, result).await
     }
 
-    async fn scan(&self, now: Timestamp) -> Result<Scan, SourceError> {
+    fn rhythm(&self) -> Rhythm {
+        Rhythm::Whole
+    }
+
+    async fn scan(&self, ask: &Ask<'_>) -> Result<Scan, SourceError> {
         let mut visit = self.door.enter().await?;
-        let result = self.sweep(&mut visit, now).await;
+        let result = self.sweep(&mut visit, ask.now).await;
         self.settle(visit, result).await
     }
 

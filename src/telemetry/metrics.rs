@@ -27,7 +27,7 @@ const CAUSES: [Cause; 10] = [
     Cause::Exhausted,
 ];
 const OUTCOMES: [&str; 3] = ["sent", "retry", "dead"];
-const RESULTS: [&str; 4] = ["ok", "unreachable", "refused", "schema"];
+const RESULTS: [&str; 5] = ["ok", "unreachable", "refused", "schema", "wait"];
 
 /// Forms of a feed that requests are counted by; any other word counts as `other`.
 pub const FORMATS: [&str; 7] = ["rss", "atom", "json", "html", "opml", "archive", "other"];
@@ -141,6 +141,7 @@ impl Metrics {
             Err(SourceError::Unreachable(_)) => "unreachable",
             Err(SourceError::Refused(_)) => "refused",
             Err(SourceError::Schema(_)) => "schema",
+            Err(SourceError::Wait(..)) => "wait",
         };
         self.0.polls.with(&[source, word]).inc();
         self.0.poll_seconds.with(&[source]).observe(took);

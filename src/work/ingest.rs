@@ -14,7 +14,7 @@ use crate::domain::article::{Article, Category, ChangeKind, RawArticle};
 use crate::domain::selection::Matcher;
 use crate::domain::site::Site;
 use crate::feed::address;
-use crate::source::{AnySource, Source, SourceError};
+use crate::source::{AnySource, Ask, Reach, Source, SourceError};
 use crate::store::article::{Applied, Known, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
@@ -207,7 +207,7 @@ impl Ingest {
 
     async fn poll_held(&self, name: &str, source: &AnySource, holder: &str) -> Result<Report, IngestError> {
         let now = self.clock.now();
-        let scan = source.scan(now).await?;
+        let scan = source.scan(&Ask::first(now)).await?;
         let state = self.store.source_state(name).await?;
         let before = self.store.categories(name).await?;
         let moved = self.moved_categories(name, &before, &scan).await?;
@@ -217,7 +217,7 @@ impl Ingest {
         let baseline = state.baseline_at.is_none();
         let mut report = Report {
             kept: compared.kept,
-            partial: !scan.complete,
+            partial: scan.reach == Reach::Part,
             faults: scan.faults.iter().map(|f| f.message.clone()).collect(),
             ..Report::default()
         };
@@ -225,7 +225,7 @@ impl Ingest {
             source: name.to_owned(),
             gone: compared.gone,
             missing_polls: compared.missing_polls,
-            next_flip: scan.next_flip,
+            next_flip: scan.flips.iter().map(|flip| flip.at).min(),
             categories: moved,
             lease: Some((lease_name(name), holder.to_owned())),
             ..Poll::default()
@@ -233,7 +233,13 @@ impl Ingest {
         let scene = Scene {
             lights: scan.articles.iter().map(|l| (l.external_id.as_str(), l.fingerprint.as_str())).collect(),
             matchers: if compared.fetch.is_empty() { Vec::new() } else { self.matchers().await? },
-            categories: scan.categories.iter().map(|c| (c.external_id.clone(), c.clone())).collect(),
+            categories: scan
+                .categories
+                .as_deref()
+                .unwrap_or(&before)
+                .iter()
+                .map(|c| (c.external_id.clone(), c.clone()))
+                .collect(),
             opened: opened(&scan, &before),
             announced: self.announced(&compared.fetch, &known).await?,
             known: &known,
@@ -274,7 +280,7 @@ impl Ingest {
             poll.upserts.iter_mut().for_each(|upsert| upsert.held = false);
         }
         sort(&mut poll.upserts);
-        poll.baseline_done = baseline && scan.complete;
+        poll.baseline_done = baseline && scan.reach != Reach::Part;
         poll.faults.clone_from(&report.faults);
         let applied = self.store.apply(&poll, now).await?;
         report.applied = Applied { baseline: report.applied.baseline, ..applied };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use loa::clock::Timestamp;
 use loa::domain::article::RawArticle;
-use loa::source::{AnySource, Fetched, Scan, Settings, Source, SourceError};
+use loa::source::{AnySource, Ask, Fetched, Scan, Settings, Source, SourceError};
 
 mod folder;
 pub mod joomla;
@@ -29,6 +29,11 @@ fn fingerprints(scan: &Scan) -> BTreeMap<String, String> {
 
 fn ids(scan: &Scan) -> BTreeSet<String> {
     fingerprints(scan).into_keys().collect()
+}
+
+/// The first instant at which the clock alone changes what is public.
+fn next_flip(scan: &Scan) -> Option<Timestamp> {
+    scan.flips.iter().map(|flip| flip.at).min()
 }
 
 fn set<T: ToString>(ids: impl IntoIterator<Item = T>) -> BTreeSet<String> {
@@ -78,7 +83,7 @@ fn a_setting_that_cannot_be_right_is_refused_with_a_remedy_and_without_the_passw
 fn a_poll_can_run_on_another_thread() {
     fn is_send<T: Send>(_: T) {}
     let source = open("kind = \"folder\"\npath = \"a\"\nsite_url = \"https://example.vn\"").expect("a source");
-    is_send(source.scan(at("2026-11-23T00:00:00Z")));
+    is_send(source.scan(&Ask::first(at("2026-11-23T00:00:00Z"))));
     is_send(source.fetch(&BTreeSet::new(), at("2026-11-23T00:00:00Z")));
     is_send(source.describe());
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::door::{Door, Engine, Visit};
 use crate::source::SourceError;
+use crate::source::database::{Door, Engine, Visit};
 
 /// The tables of one Joomla.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 
 use std::fmt::Display;
 
-use super::door::Engine;
 use super::layout::{Layout, Optional};
+use crate::source::database::Engine;
 
 impl Engine {
     /// A name in the quotes of the dialect.

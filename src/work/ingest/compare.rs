@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Ingest, IngestError};
 use crate::domain::article::{Article, Category};
-use crate::source::{Light, Scan};
+use crate::source::{Light, Reach, Scan};
 use crate::store::article::Known;
 
 /// A mass of vanished articles is believed at the third poll that sees it.
@@ -24,7 +24,8 @@ pub(super) fn opened<'a>(scan: &'a Scan, before: &[Category]) -> HashSet<&'a str
         return HashSet::new();
     }
     let before: HashSet<&str> = before.iter().map(|c| c.external_id.as_str()).collect();
-    scan.categories.iter().map(|c| c.external_id.as_str()).filter(|id| !before.contains(id)).collect()
+    let now = scan.categories.iter().flatten().map(|c| c.external_id.as_str());
+    now.filter(|id| !before.contains(id)).collect()
 }
 
 impl Ingest {
@@ -41,7 +42,7 @@ impl Ingest {
             |light: &&Light| known.get(&light.external_id).is_none_or(|k| !k.visible || k.light != light.fingerprint);
         let fetch = scan.articles.iter().filter(differs).map(|light| light.external_id.clone()).collect();
         let mut compared = Compared { fetch, gone: Vec::new(), kept: 0, missing_polls: 0 };
-        if !scan.complete {
+        if scan.reach == Reach::Part {
             compared.missing_polls = missing_polls;
             return Ok(compared);
         }
@@ -78,7 +79,7 @@ impl Ingest {
         before: &[Category],
     ) -> Result<HashSet<i64>, IngestError> {
         let mut gone = HashSet::new();
-        let shown: HashSet<&str> = scan.categories.iter().map(|c| c.external_id.as_str()).collect();
+        let shown: HashSet<&str> = scan.categories.iter().flatten().map(|c| c.external_id.as_str()).collect();
         let (left, hidden): (Vec<&Category>, Vec<&Category>) =
             before.iter().partition(|c| shown.contains(c.external_id.as_str()));
         if !scan.categories_hide || left.is_empty() || hidden.is_empty() {

@@ -19,9 +19,9 @@ impl Ingest {
         before: &[Category],
         scan: &Scan,
     ) -> Result<Option<Vec<Category>>, IngestError> {
-        let mut after = scan.categories.clone();
+        let Some(mut after) = scan.categories.clone() else { return Ok(None) };
         after.sort_by(|a, b| a.external_id.cmp(&b.external_id));
-        if !scan.complete || before == after {
+        if before == after {
             return Ok(None);
         }
         self.declare_feeds_of_categories(Some((name, &after))).await?;

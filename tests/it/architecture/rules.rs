@@ -28,7 +28,7 @@ const FLOORS: [(&str, u32); 18] = [
 /// Crates that stand in their home alone, so that they can be replaced there.
 const HOMES: [(&str, &[&str]); 4] = [
     ("actix_web", &["web", "service"]),
-    ("sqlx", &["store", "source/joomla"]),
+    ("sqlx", &["store", "source/database"]),
     ("lettre", &["notify"]),
     ("tokio_cron_scheduler", &["schedule"]),
 ];

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use loa::clock::Timestamp;
-use loa::source::{AnySource, Scan, Source, SourceError};
+use loa::source::{AnySource, Ask, Reach, Scan, Source, SourceError};
 use tempfile::TempDir;
 
-use super::{at, fingerprints, ids, one, open, set};
+use super::{at, fingerprints, ids, next_flip, one, open, set};
 
 struct Files(TempDir);
 
@@ -46,7 +46,7 @@ fn now() -> Timestamp {
 }
 
 async fn scan(source: &AnySource) -> Scan {
-    source.scan(now()).await.expect("a scan")
+    source.scan(&Ask::first(now())).await.expect("a scan")
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn an_added_an_edited_and_a_deleted_file_are_seen() {
     files.article("sub/b.html", "");
     let source = files.source();
     let first = scan(&source).await;
-    assert_eq!((ids(&first), first.complete), (set(["a", "sub/b"]), true));
+    assert_eq!((ids(&first), first.reach.clone()), (set(["a", "sub/b"]), Reach::Whole));
     assert_eq!(fingerprints(&scan(&source).await), fingerprints(&first));
 
     files.article("c.md", "");
@@ -71,7 +71,7 @@ async fn an_added_an_edited_and_a_deleted_file_are_seen() {
 
     fs::remove_file(files.path("a.md")).expect("a file");
     let after = scan(&source).await;
-    assert_eq!((ids(&after), after.complete), (set(["c", "sub/b"]), true));
+    assert_eq!((ids(&after), after.reach), (set(["c", "sub/b"]), Reach::Whole));
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn a_file_becomes_an_article_with_all_it_says() {
         ("images/a.png", "Hội trường", "image/png")
     );
 
-    let found = scan(&source).await.categories;
+    let found = scan(&source).await.categories.expect("told");
     let found: Vec<_> = found
         .iter()
         .map(|c| (c.external_id.as_str(), c.parent.as_deref(), c.title.as_str(), c.slug.as_str()))
@@ -151,12 +151,17 @@ async fn drafts_and_scheduled_articles_are_hidden_until_their_time() {
     files.put("latest.md", "---\ntitle: A\npublished: 2026-11-25 07:00\n---\n");
     let source = files.source();
     let before = scan(&source).await;
-    assert!(before.articles.is_empty() && before.categories.is_empty() && before.complete, "{before:?}");
-    assert_eq!(before.next_flip, Some(at("2026-11-24T00:00:00Z")));
+    assert!(
+        before.articles.is_empty()
+            && before.categories.as_ref().is_some_and(Vec::is_empty)
+            && before.reach == Reach::Whole,
+        "{before:?}"
+    );
+    assert_eq!(next_flip(&before), Some(at("2026-11-24T00:00:00Z")));
     let all = set(["draft", "later", "latest"]);
     assert!(source.fetch(&all, now()).await.expect("no error").articles.is_empty());
-    let passed = source.scan(at("2026-11-24T00:00:00Z")).await.expect("a scan");
-    assert_eq!((ids(&passed), passed.next_flip), (set(["later"]), Some(at("2026-11-25T00:00:00Z"))));
+    let passed = source.scan(&Ask::first(at("2026-11-24T00:00:00Z"))).await.expect("a scan");
+    assert_eq!((ids(&passed), next_flip(&passed)), (set(["later"]), Some(at("2026-11-25T00:00:00Z"))));
     assert_eq!(one(source.fetch(&all, at("2026-11-24T00:00:00Z")).await.expect("one")).external_id, "later");
 }
 
@@ -169,7 +174,7 @@ async fn a_damaged_file_is_a_fault_with_its_place_and_the_rest_goes_on() {
     files.put("large.md", format!("---\nid: known-3\n---\n{}", "a".repeat(5 * 1024 * 1024)));
     files.put("bare.md", "no head at all");
     let scan = scan(&files.source()).await;
-    assert_eq!((ids(&scan), scan.complete), (set(["good"]), true));
+    assert_eq!((ids(&scan), (scan.reach == Reach::Whole)), (set(["good"]), true));
     let found: Vec<_> = scan.faults.iter().map(|f| (f.external_id.as_str(), f.message.as_str())).collect();
     assert_eq!(found.len(), 4, "{found:?}");
     for (id, words) in [
@@ -203,7 +208,7 @@ async fn a_large_file_that_hides_its_id_makes_the_scan_incomplete() {
     let files = Files::new();
     files.put("large.md", "a".repeat(5 * 1024 * 1024 + 1));
     let scan = scan(&files.source()).await;
-    assert_eq!((scan.complete, scan.faults.len()), (false, 1), "it could be any article that loa knows");
+    assert_eq!(((scan.reach == Reach::Whole), scan.faults.len()), (false, 1), "it could be any article that loa knows");
 }
 
 #[tokio::test]
@@ -258,7 +263,7 @@ async fn one_name_in_two_places_gives_two_categories_with_their_own_slugs() {
     files.article("a.md", "category: Huế/Tin");
     files.article("b.md", "category: Tin");
     files.article("c.md", "category: Cần Thơ/tin; …");
-    let found = scan(&files.source()).await.categories;
+    let found = scan(&files.source()).await.categories.expect("told");
     let found: Vec<_> = found.iter().map(|c| (c.external_id.as_str(), c.slug.as_str())).collect();
     assert_eq!(found.iter().filter(|(_, slug)| *slug == "tin").collect::<Vec<_>>(), [&("tin", "tin")]);
     for expected in [("can-tho/tin", "can-tho-tin"), ("hue/tin", "hue-tin")] {
@@ -272,7 +277,7 @@ async fn a_missing_folder_is_an_error_with_a_remedy_and_never_an_empty_scan() {
     let files = Files::new();
     files.put("file", "");
     for path in [files.path("nowhere"), files.path("file")] {
-        let error = source_at(&path).scan(now()).await.expect_err("no folder");
+        let error = source_at(&path).scan(&Ask::first(now())).await.expect_err("no folder");
         assert!(matches!(error, SourceError::Schema(_)), "{error:?}");
         assert!(error.to_string().contains("correct `path`"), "{error}");
     }

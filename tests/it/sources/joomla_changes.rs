@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use loa::clock::Timestamp;
-use loa::source::{AnySource, Source};
+use loa::source::{AnySource, Ask, Source};
 
 use super::joomla::{Portal, VISIBLE, now, on_each_portal};
-use super::{at, fingerprints, ids, one, set};
+use super::{at, fingerprints, ids, next_flip, one, set};
 use crate::support::databases::Engine;
 
 on_each_portal!(
@@ -24,9 +24,9 @@ on_each_portal!(
 
 /// Which ids came, went and changed between two scans.
 async fn after(portal: &Portal, source: &AnySource, sql: &str, now: Timestamp) -> [BTreeSet<String>; 3] {
-    let before = fingerprints(&source.scan(now).await.expect("a scan"));
+    let before = fingerprints(&source.scan(&Ask::first(now)).await.expect("a scan"));
     portal.run(sql).await;
-    let after = fingerprints(&source.scan(now).await.expect("a scan"));
+    let after = fingerprints(&source.scan(&Ask::first(now)).await.expect("a scan"));
     let came = after.keys().filter(|id| !before.contains_key(*id)).cloned().collect();
     let went = before.keys().filter(|id| !after.contains_key(*id)).cloned().collect();
     let changed = after.iter().filter(|(id, print)| before.get(*id).is_some_and(|b| b != *print));
@@ -122,11 +122,11 @@ async fn what_no_reader_sees_leaves_the_fingerprint(portal: Portal) {
 async fn publish_up_passes_by_the_clock_alone(portal: Portal) {
     let source = portal.source();
     // 126 has expired one second later, so the next change is that of 106.
-    let later = source.scan(at("2026-11-23T00:00:01Z")).await.expect("a scan");
+    let later = source.scan(&Ask::first(at("2026-11-23T00:00:01Z"))).await.expect("a scan");
     assert!(!ids(&later).contains("126"));
-    assert_eq!(later.next_flip, Some(at("2026-12-01T00:00:00Z")));
-    let before = source.scan(at("2026-11-30T23:59:59.999Z")).await.expect("a scan");
-    let passed = source.scan(at("2026-12-01T00:00:00Z")).await.expect("a scan");
+    assert_eq!(next_flip(&later), Some(at("2026-12-01T00:00:00Z")));
+    let before = source.scan(&Ask::first(at("2026-11-30T23:59:59.999Z"))).await.expect("a scan");
+    let passed = source.scan(&Ask::first(at("2026-12-01T00:00:00Z"))).await.expect("a scan");
     assert_eq!((ids(&before).contains("106"), ids(&passed).contains("106")), (false, true));
     assert!(source.fetch(&set([106]), at("2026-11-30T23:59:59Z")).await.expect("no error").articles.is_empty());
     assert_eq!(one(source.fetch(&set([106]), at("2026-12-01T00:00:00Z")).await.expect("one")).external_id, "106");
@@ -134,10 +134,10 @@ async fn publish_up_passes_by_the_clock_alone(portal: Portal) {
 
 async fn publish_down_passes_by_the_clock_alone(portal: Portal) {
     let source = portal.source();
-    let last = source.scan(at("2026-12-24T10:00:00Z")).await.expect("a scan");
-    let gone = source.scan(at("2026-12-24T10:00:01Z")).await.expect("a scan");
+    let last = source.scan(&Ask::first(at("2026-12-24T10:00:00Z"))).await.expect("a scan");
+    let gone = source.scan(&Ask::first(at("2026-12-24T10:00:01Z"))).await.expect("a scan");
     assert_eq!((ids(&last).contains("120"), ids(&gone).contains("120")), (true, false));
-    assert_eq!((last.next_flip, gone.next_flip), (Some(at("2026-12-24T10:00:01Z")), None));
+    assert_eq!((next_flip(&last), next_flip(&gone)), (Some(at("2026-12-24T10:00:01Z")), None));
 }
 
 async fn a_change_of_a_category_reaches_its_articles(portal: Portal) {

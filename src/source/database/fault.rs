@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use sqlx::mysql::MySqlDatabaseError;
 
-use super::door::Engine;
+use super::Engine;
 use crate::source::SourceError;
 
 /// Where a database is, without its password.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) source: String,
-    pub(super) engine: Engine,
-    pub(super) host: String,
-    pub(super) database: String,
-    pub(super) user: String,
+pub(in crate::source) struct Place {
+    pub(in crate::source) source: String,
+    pub(in crate::source) engine: Engine,
+    pub(in crate::source) host: String,
+    pub(in crate::source) database: String,
+    pub(in crate::source) user: String,
 }
 
 impl fmt::Display for Place {
@@ -39,7 +39,7 @@ enum Kind {
 }
 
 /// The error for an operator.
-pub(super) fn from_sql(place: &Place, error: &sqlx::Error) -> SourceError {
+pub(in crate::source) fn from_sql(place: &Place, error: &sqlx::Error) -> SourceError {
     let Some(said) = error.as_database_error() else {
         return SourceError::Unreachable(format!(
             "{place}: no answer ({error}); is the server running, is the address in `url` right, may this machine connect?"
@@ -70,7 +70,7 @@ pub(super) fn from_sql(place: &Place, error: &sqlx::Error) -> SourceError {
 }
 
 /// The error of a server that does not answer in time.
-pub(super) fn silent(place: &Place, waited: Duration) -> SourceError {
+pub(in crate::source) fn silent(place: &Place, waited: Duration) -> SourceError {
     SourceError::Unreachable(format!(
         "{place}: no answer within {} s; is the server running and not overloaded, and does a firewall let this machine in?",
         waited.as_secs()
@@ -78,7 +78,7 @@ pub(super) fn silent(place: &Place, waited: Duration) -> SourceError {
 }
 
 /// Whether the server did not understand the statement.
-pub(super) fn is_syntax(error: &sqlx::Error) -> bool {
+pub(in crate::source) fn is_syntax(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|said| code(said) == "1064")
 }
 

@@ -1,5 +1,7 @@
-//! The way into the portal's database: connections, one read-only moment per visit, rows as text. Never writes, never keeps
+//! The way into a portal's database: connections, one read-only moment per visit, rows as text. Never writes, never keeps
 //! more than two connections, never lets the password out.
+
+mod fault;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use url::Url;
 
-use super::fault::{self, Place};
+use self::fault::Place;
 use crate::source::SourceError;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
