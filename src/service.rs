@@ -178,6 +178,7 @@ impl Service {
             max_new: usize::try_from(config.ingest.max_new).unwrap_or(usize::MAX),
             max_age: config.ingest.max_age,
             each_category: config.feeds.each_category,
+            window: config.feeds.items.into(),
         };
         let keys = access::link_keys(&store, &clock).await?;
         let presence = Presence::new(&store, &clock);
@@ -247,6 +248,7 @@ impl Service {
             tokio::spawn(mailer.run(halted.clone())),
             tokio::spawn(webhooks.run(halted.clone())),
             tokio::spawn(follow("fan-out", Arc::clone(&self.wakes.changes), LOOK, halted.clone(), self.fan_out_work())),
+            tokio::spawn(follow("flips", Arc::default(), LOOK, halted.clone(), self.flip_work())),
             tokio::spawn(follow("publish", Arc::clone(&self.wakes.feeds), LOOK, halted.clone(), self.publish_work())),
         ];
         // Until the workers have ended: what they hold must not be taken for a vanished replica's.
@@ -403,6 +405,14 @@ impl Service {
                     tracing::error!(source = name, "poll failed, nothing was concluded: {e}");
                 }
             })
+        })
+    }
+
+    fn flip_work(&self) -> Work {
+        let ingest = Arc::clone(&self.ingest);
+        Arc::new(move || {
+            let ingest = Arc::clone(&ingest);
+            Box::pin(async move { ingest.poll_flips().await })
         })
     }
 

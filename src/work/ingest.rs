@@ -3,20 +3,23 @@
 
 mod compare;
 mod feeds;
+mod look;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use self::compare::opened;
+use self::look::Look;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::article::{Article, Category, ChangeKind, RawArticle};
 use crate::domain::selection::Matcher;
 use crate::domain::site::Site;
 use crate::feed::address;
-use crate::source::{AnySource, Ask, Reach, Source, SourceError};
-use crate::store::article::{Applied, Known, Poll, Upsert};
+use crate::source::{AnySource, Reach, Scan, Source, SourceError};
+use crate::store::article::{Applied, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
+use crate::store::source::{Flips, Known};
 use crate::telemetry::metrics::Metrics;
 use crate::work::normalise::normalise;
 use crate::work::presence::Presence;
@@ -37,6 +40,8 @@ pub struct Settings {
     pub max_age: Duration,
     /// Whether each category gets a feed.
     pub each_category: bool,
+    /// How many articles a feed document shows: what readers see, every poll looks at.
+    pub window: i64,
 }
 
 /// What one poll did.
@@ -52,7 +57,9 @@ pub struct Report {
     pub partial: bool,
     /// What could not be read, one sentence each.
     pub faults: Vec<String>,
-    /// Whether another replica was polling: then nothing was done.
+    /// Whether everything was compared, and not only what matters at once.
+    pub swept: bool,
+    /// Whether another replica was polling, or the source asked for rest: then nothing was done.
     pub busy: bool,
 }
 
@@ -62,6 +69,9 @@ pub enum IngestError {
     /// No source has that name.
     #[error("there is no source named \"{0}\"; the configuration has: {1}")]
     Unknown(String, String),
+    /// The source asked to be left alone.
+    #[error("the source \"{0}\" asked to be left alone until {1} (UTC): polls go on by themselves then")]
+    Resting(String, String),
     /// The source could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -82,6 +92,12 @@ pub struct Ingest {
     presence: Presence,
     /// Sources that this process polls just now: the lease is the process's, and would let a second poll in.
     polling: Mutex<BTreeSet<String>>,
+    /// Sources that this process has compared whole: after a start it does so first.
+    swept: Mutex<BTreeSet<String>>,
+    /// Sources that asked to be left alone, and until when.
+    resting: Mutex<BTreeMap<String, Timestamp>>,
+    /// When the clock alone next changes what is public, by source.
+    flips: Mutex<BTreeMap<String, Timestamp>>,
     /// What the log was told of each source's faults: once is enough while they stand.
     told: Mutex<BTreeMap<String, Vec<String>>>,
 }
@@ -124,6 +140,9 @@ impl Ingest {
             metrics,
             presence,
             polling: Mutex::default(),
+            swept: Mutex::default(),
+            resting: Mutex::default(),
+            flips: Mutex::default(),
             told: Mutex::default(),
         }
     }
@@ -140,7 +159,7 @@ impl Ingest {
         self.sources.keys().map(String::as_str)
     }
 
-    /// Polls one source and writes what it found.
+    /// Polls one source now, comparing everything, and writes what it found.
     ///
     /// # Errors
     /// [`IngestError`]; the fault is also kept with the source for the dashboard. Nothing was concluded.
@@ -149,7 +168,7 @@ impl Ingest {
     }
 
     /// Polls on a beat of the schedule, which every replica has at the same second: the first of them polls, the others
-    /// find it done.
+    /// find it done. Looks as deep as is due.
     ///
     /// # Errors
     /// As [`Ingest::poll`].
@@ -158,13 +177,35 @@ impl Ingest {
         self.poll_since(name, Some(Timestamp(now.0 - now.0.rem_euclid(1000)))).await
     }
 
-    /// Polls unless somebody is polling, or has polled since `beat`.
+    /// Polls each source in which the clock has just made an article public or hidden it. Costs nothing while it has not:
+    /// call it often.
+    pub async fn poll_flips(&self) {
+        let now = self.clock.now();
+        let due: Vec<(String, Timestamp)> = {
+            let mut flips = self.flips.lock().unwrap_or_else(PoisonError::into_inner);
+            // What is tried once is left to the beats: a source that is away must not be called every second.
+            flips.extract_if(.., |_, at| *at <= now).collect()
+        };
+        for (name, at) in due {
+            if let Err(e) = self.poll_since(&name, Some(at)).await {
+                tracing::error!(source = name, "poll failed, nothing was concluded: {e}");
+            }
+        }
+    }
+
+    /// Polls unless somebody is polling, or has polled since `beat`, or the source asked for rest.
     async fn poll_since(&self, name: &str, beat: Option<Timestamp>) -> Result<Report, IngestError> {
         let source = self.sources.get(name).ok_or_else(|| {
             IngestError::Unknown(name.to_owned(), self.sources.keys().cloned().collect::<Vec<_>>().join(", "))
         })?;
         let busy = || Ok(Report { busy: true, ..Report::default() });
         let Some(_turn) = Turn::take(&self.polling, name) else { return busy() };
+        if let Some(until) = self.resting(name) {
+            if beat.is_some() {
+                return busy();
+            }
+            return Err(IngestError::Resting(name.to_owned(), until.rfc3339(&jiff::tz::TimeZone::UTC)));
+        }
         let (lease, holder) = (lease_name(name), self.presence.worker().name());
         if !self.store.take_lease(&lease, &holder, self.clock.now(), LEASE).await? {
             return busy();
@@ -174,7 +215,7 @@ impl Ingest {
             return busy();
         }
         let began = self.clock.now();
-        let result = self.poll_held(name, source, &holder).await;
+        let result = self.poll_held(name, source, &holder, beat.is_none()).await;
         let ended = self.clock.now();
         match &result {
             Ok(_) => self.metrics.polled(name, Ok(()), ended.since(began), ended),
@@ -182,16 +223,41 @@ impl Ingest {
             Err(_) => {}
         }
         if let Err(IngestError::Source(e)) = &result {
+            if let SourceError::Wait(_, until) = e {
+                self.resting.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), *until);
+            }
             self.store.poll_failed(name, &e.to_string(), self.clock.now()).await?;
         }
         self.store.drop_lease(&lease, &holder).await?;
-        if let Ok(report) = &result
-            && report.applied != Applied::default()
-        {
-            self.wakes.changes.notify_one();
-            self.wakes.feeds.notify_one();
+        if let Ok(report) = &result {
+            self.expect_flip(name).await?;
+            if report.applied != Applied::default() {
+                self.wakes.changes.notify_one();
+                self.wakes.feeds.notify_one();
+            }
         }
         result
+    }
+
+    /// Until when the source asked to be left alone, if that time has not passed.
+    fn resting(&self, name: &str) -> Option<Timestamp> {
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = resting.get(name).copied()?;
+        if until > self.clock.now() {
+            return Some(until);
+        }
+        resting.remove(name);
+        None
+    }
+
+    async fn expect_flip(&self, name: &str) -> Result<(), IngestError> {
+        let next = self.store.next_flip(name).await?;
+        let mut flips = self.flips.lock().unwrap_or_else(PoisonError::into_inner);
+        match next {
+            Some(at) => flips.insert(name.to_owned(), at),
+            None => flips.remove(name),
+        };
+        Ok(())
     }
 
     /// Lets go what the flood guard holds of a source. Answers how many changes went free.
@@ -205,17 +271,23 @@ impl Ingest {
         Ok(freed)
     }
 
-    async fn poll_held(&self, name: &str, source: &AnySource, holder: &str) -> Result<Report, IngestError> {
+    async fn poll_held(
+        &self,
+        name: &str,
+        source: &AnySource,
+        holder: &str,
+        whole: bool,
+    ) -> Result<Report, IngestError> {
         let now = self.clock.now();
-        let scan = source.scan(&Ask::first(now)).await?;
         let state = self.store.source_state(name).await?;
         let before = self.store.categories(name).await?;
-        let moved = self.moved_categories(name, &before, &scan).await?;
-        let known: HashMap<String, Known> =
-            self.store.known_articles(name).await?.into_iter().map(|k| (k.external_id.clone(), k)).collect();
-        let compared = self.compare(name, &scan, &known, &before, state.missing_polls).await?;
+        let look = self.look(name, source, &state, &before, whole, now).await?;
+        let moved = self.moved_categories(name, &before, &look.scan).await?;
+        let compared = self.compare(name, &look, &before, state.missing_polls).await?;
+        let Look { scan, known, swept } = look;
         let baseline = state.baseline_at.is_none();
         let mut report = Report {
+            swept,
             kept: compared.kept,
             partial: scan.reach == Reach::Part,
             faults: scan.faults.iter().map(|f| f.message.clone()).collect(),
@@ -225,7 +297,8 @@ impl Ingest {
             source: name.to_owned(),
             gone: compared.gone,
             missing_polls: compared.missing_polls,
-            next_flip: scan.flips.iter().map(|flip| flip.at).min(),
+            flips: flips(&scan, swept),
+            swept,
             categories: moved,
             lease: Some((lease_name(name), holder.to_owned())),
             ..Poll::default()
@@ -371,6 +444,12 @@ impl Ingest {
         let feeds = self.store.feeds().await?;
         Ok(feeds.into_iter().filter(|f| !f.retired).map(|f| (f.id, f.spec.select.matcher())).collect())
     }
+}
+
+/// What is remembered of the flips that a scan saw.
+fn flips(scan: &Scan, swept: bool) -> Flips {
+    let seen = scan.flips.iter().map(|flip| (flip.at, flip.external_id.clone())).collect();
+    if swept { Flips::All(seen) } else { Flips::More(seen) }
 }
 
 /// What one replica at a time holds while it polls this source.
