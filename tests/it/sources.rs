@@ -10,6 +10,7 @@ mod folder;
 pub mod joomla;
 mod joomla_changes;
 mod joomla_refusals;
+mod joomla_tiers;
 
 /// An instant from RFC 3339.
 fn at(text: &str) -> Timestamp {
@@ -69,6 +70,8 @@ fn a_setting_that_cannot_be_right_is_refused_with_a_remedy_and_without_the_passw
         (format!("{good}link = \"{{base}}{{slug}}\""), "{id}"),
         (format!("{good}timezone = \"Hanoi\""), "Asia/Ho_Chi_Minh"),
         (format!("{good}guest_levels = []"), "[1]"),
+        (format!("{good}sweep = \"bald\""), "10m"),
+        (format!("{good}deep = \"0s\""), "6h"),
     ] {
         let Err(SourceError::Schema(message)) = open(&wrong) else { panic!("{wrong} was accepted") };
         assert!(message.contains("`portal`") && message.contains(remedy), "{message}");
