@@ -8,6 +8,7 @@ use loa::source::{AnySource, Ask, Fetched, Scan, Settings, Source, SourceError};
 
 mod folder;
 pub mod joomla;
+mod joomla_account;
 mod joomla_changes;
 mod joomla_refusals;
 mod joomla_tiers;
