@@ -11,7 +11,7 @@ pub mod joomla;
 mod joomla_account;
 mod joomla_changes;
 mod joomla_refusals;
-mod joomla_tiers;
+pub mod joomla_tiers;
 
 /// An instant from RFC 3339.
 fn at(text: &str) -> Timestamp {

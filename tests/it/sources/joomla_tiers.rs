@@ -469,7 +469,7 @@ async fn what_an_older_loa_knew_is_read_again(portal: Portal) {
 
 /// One edit; numbers choose among what there is.
 #[derive(Clone, Debug)]
-enum Edit {
+pub enum Edit {
     Article(usize, u8, u8),
     Category(u8, u8, u8),
     Rest(u8, u8),
@@ -477,7 +477,8 @@ enum Edit {
     Sweep,
 }
 
-fn edits() -> impl Strategy<Value = Vec<Edit>> {
+/// Sequences of edits.
+pub fn edits() -> impl Strategy<Value = Vec<Edit>> {
     let edit = prop_oneof![
         8 => (0_usize..60, 0_u8..12, any::<u8>()).prop_map(|(a, b, c)| Edit::Article(a, b, c)),
         3 => (0_u8..9, 0_u8..5, any::<u8>()).prop_map(|(a, b, c)| Edit::Category(a, b, c)),
@@ -492,7 +493,8 @@ fn pick<T: Copy>(from: &[T], by: u8) -> T {
     from[usize::from(by) % from.len()]
 }
 
-fn sql(edit: &Edit, now: Timestamp, next_id: &mut i64, portal: &Portal) -> String {
+/// The SQL of an edit; nothing for those that are none.
+pub fn sql(edit: &Edit, now: Timestamp, next_id: &mut i64, portal: &Portal) -> String {
     let date = |minutes: i64| {
         let at = Timestamp::from_millis(now.0 + minutes * 60_000);
         at.in_zone(&jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string()
@@ -553,7 +555,7 @@ fn sql(edit: &Edit, now: Timestamp, next_id: &mut i64, portal: &Portal) -> Strin
 }
 
 /// What is public, from the top of the tree down: the rule as another would write it.
-async fn oracle(portal: &Portal, now: Timestamp) -> BTreeSet<String> {
+pub async fn oracle(portal: &Portal, now: Timestamp) -> BTreeSet<String> {
     let at = now.in_zone(&jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let p = portal.prefix;
     let rules = portal.db.rows(&format!("SELECT rules FROM {p}viewlevels WHERE id = 5")).await;
