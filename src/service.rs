@@ -26,7 +26,7 @@ use crate::notify::message::line::Line;
 use crate::notify::message::{Templates, sample};
 use crate::notify::smtp::{Envelope, Pool, settings::Settings as SmtpSettings};
 use crate::schedule::{Beats, Work, follow};
-use crate::source::{AnySource, Settings as SourceSettings};
+use crate::source::{AnySource, SMALL, Settings as SourceSettings};
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::web::demo::hook::DemoHook;
@@ -179,6 +179,7 @@ impl Service {
             max_age: config.ingest.max_age,
             each_category: config.feeds.each_category,
             window: config.feeds.items.into(),
+            small: SMALL,
         };
         let keys = access::link_keys(&store, &clock).await?;
         let presence = Presence::new(&store, &clock);

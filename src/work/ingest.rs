@@ -42,10 +42,13 @@ pub struct Settings {
     pub each_category: bool,
     /// How many articles a feed document shows: what readers see, every poll looks at.
     pub window: i64,
+    /// A source with fewer public articles than this is swept at every poll; see [`crate::source::SMALL`].
+    pub small: usize,
 }
 
 /// What one poll did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts, each of which may hold beside any other")]
 pub struct Report {
     /// Changes in numbers.
     pub applied: Applied,
