@@ -249,7 +249,7 @@ impl Service {
             tokio::spawn(mailer.run(halted.clone())),
             tokio::spawn(webhooks.run(halted.clone())),
             tokio::spawn(follow("fan-out", Arc::clone(&self.wakes.changes), LOOK, halted.clone(), self.fan_out_work())),
-            tokio::spawn(follow("flips", Arc::default(), LOOK, halted.clone(), self.flip_work())),
+            tokio::spawn(follow("called polls", Arc::clone(&self.wakes.polls), LOOK, halted.clone(), self.call_work())),
             tokio::spawn(follow("publish", Arc::clone(&self.wakes.feeds), LOOK, halted.clone(), self.publish_work())),
         ];
         // Until the workers have ended: what they hold must not be taken for a vanished replica's.
@@ -409,11 +409,11 @@ impl Service {
         })
     }
 
-    fn flip_work(&self) -> Work {
+    fn call_work(&self) -> Work {
         let ingest = Arc::clone(&self.ingest);
         Arc::new(move || {
             let ingest = Arc::clone(&ingest);
-            Box::pin(async move { ingest.poll_flips().await })
+            Box::pin(async move { ingest.poll_called().await })
         })
     }
 
