@@ -52,6 +52,9 @@ pub enum Rhythm {
 /// whatever an editor does is seen at once (content-store.md §7).
 pub const SMALL: usize = 20_000;
 
+/// So many examples are shown of what is hidden for one reason.
+pub const EXAMPLES: usize = 3;
+
 /// What ingest asks of a scan.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
