@@ -141,8 +141,8 @@ fn edits(round: usize) -> Vec<Edit> {
 }
 
 fn follow(place: &Place, store: &str, receiver: &Receiver) {
-    let people: String = (0..PEOPLE).map(|n| format!("nguoi-{n}@so.example.vn,tat-ca,immediate,vi\n")).collect();
-    place.write("people.csv", format!("email,feeds,frequency,locale\n{people}"));
+    let people: Vec<_> = (0..PEOPLE).map(|n| format!("nguoi-{n}@so.example.vn,tat-ca,immediate,vi")).collect();
+    place.write("people.csv", format!("email,feeds,frequency,locale\n{}\n", people.join("\n")));
     place.run(&["subscribers", "import", "people.csv"]).well();
     block_on(async {
         let store = Store::open(store).await.expect("the database opens");
