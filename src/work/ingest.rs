@@ -333,27 +333,27 @@ impl Ingest {
                     }
                 }
             }
-            if baseline {
-                // A baseline may be large and tells nobody: it is written as it comes.
-                sort(&mut poll.upserts);
-                let part = Poll {
-                    source: name.to_owned(),
-                    upserts: std::mem::take(&mut poll.upserts),
-                    lease: poll.lease.clone(),
-                    ..Poll::default()
-                };
-                report.applied.baseline += self.store.apply(&part, now).await?.baseline;
-                self.store.take_lease(&lease_name(name), holder, self.clock.now(), LEASE).await?;
+            // A baseline may be large and tells nobody, and so may a mass of revised articles (somebody is called otherwise
+            // now, who signs them all): they are written as they come. What is new waits for the last transaction.
+            let part = if baseline {
+                std::mem::take(&mut poll.upserts)
+            } else {
+                mass_of_revised(&mut poll.upserts, report.held)
+            };
+            if !part.is_empty() {
+                report.held |= !baseline;
+                let applied = self.write_part(name, part, state.missing_polls, &poll, now).await?;
+                report.applied.baseline += applied.baseline;
+                report.applied.revised += applied.revised;
             }
+            self.store.take_lease(&lease_name(name), holder, self.clock.now(), LEASE).await?;
         }
-        report.held = poll.upserts.iter().filter(|u| u.held).count() > self.settings.max_new;
-        if !report.held {
-            poll.upserts.iter_mut().for_each(|upsert| upsert.held = false);
-        }
+        report.held |= hold(&mut poll.upserts, self.settings.max_new);
         sort(&mut poll.upserts);
         poll.baseline_done = baseline && scan.reach != Reach::Part;
         poll.faults.clone_from(&report.faults);
         let applied = self.store.apply(&poll, now).await?;
+        let applied = Applied { revised: report.applied.revised + applied.revised, ..applied };
         report.applied = Applied { baseline: report.applied.baseline, ..applied };
         for (kind, count) in [
             (ChangeKind::Published, applied.published),
@@ -365,6 +365,21 @@ impl Ingest {
         self.metrics.held(name, u64::try_from(self.store.held(name).await?).unwrap_or(0));
         self.tell(name, &report);
         Ok(report)
+    }
+
+    /// Writes some of a poll's articles before the rest of it.
+    async fn write_part(
+        &self,
+        name: &str,
+        mut upserts: Vec<Upsert>,
+        missing_polls: i64,
+        poll: &Poll,
+        now: Timestamp,
+    ) -> Result<Applied, IngestError> {
+        sort(&mut upserts);
+        let source = name.to_owned();
+        let part = Poll { source, upserts, missing_polls, lease: poll.lease.clone(), ..Poll::default() };
+        Ok(self.store.apply(&part, now).await?)
     }
 
     /// A long import is `done` articles far, of `all`.
@@ -454,6 +469,32 @@ impl Ingest {
     }
 }
 
+/// More revised articles than this in one poll are a mass: endpoints are told of them when a person releases them.
+const MASS: usize = 500;
+
+/// Takes the revised articles out, to be held, once they are a mass or `already` were.
+fn mass_of_revised(upserts: &mut Vec<Upsert>, already: bool) -> Vec<Upsert> {
+    let revised = |upsert: &Upsert| upsert.change == Some(ChangeKind::Revised);
+    if !already && upserts.iter().filter(|upsert| revised(upsert)).count() <= MASS {
+        return Vec::new();
+    }
+    let (mut part, rest) = std::mem::take(upserts).into_iter().partition(revised);
+    *upserts = rest;
+    for upsert in &mut part {
+        upsert.held = true;
+    }
+    part
+}
+
+/// Lets the flood guard hold what is new, if that is more than `most`; otherwise holds nothing. Whether it holds.
+fn hold(upserts: &mut [Upsert], most: usize) -> bool {
+    let flood = upserts.iter().filter(|upsert| upsert.held).count() > most;
+    if !flood {
+        upserts.iter_mut().for_each(|upsert| upsert.held = false);
+    }
+    flood
+}
+
 /// What is remembered of the flips that a scan saw.
 fn flips(scan: &Scan, swept: bool) -> Flips {
     let seen = scan.flips.iter().map(|flip| (flip.at, flip.external_id.clone())).collect();
@@ -509,7 +550,8 @@ fn tell(name: &str, report: &Report) {
         tracing::warn!(
             source = name,
             published = a.published,
-            "unusually many new articles: their notices are held; release them with `loa poll {name} --release`"
+            revised = a.revised,
+            "unusually many new or changed articles: their notices are held; release them with `loa poll {name} --release`"
         );
     }
     if report.kept > 0 {
