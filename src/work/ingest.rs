@@ -4,24 +4,27 @@
 mod calls;
 mod compare;
 mod feeds;
+mod flood;
+mod judge;
 mod look;
+mod tell;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use self::calls::Calls;
 use self::compare::opened;
+use self::flood::{hold, mass_of_revised};
+use self::judge::Scene;
 use self::look::Look;
 use crate::clock::{Clock, Timestamp};
-use crate::domain::article::{Article, Category, ChangeKind, RawArticle};
-use crate::domain::selection::Matcher;
+use crate::domain::article::ChangeKind;
 use crate::domain::site::Site;
-use crate::feed::address;
 use crate::source::{AnySource, Reach, Scan, Source, SourceError};
 use crate::store::article::{Applied, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
-use crate::store::source::{Flips, Known};
+use crate::store::source::Flips;
 use crate::telemetry::metrics::Metrics;
 use crate::work::normalise::normalise;
 use crate::work::presence::Presence;
@@ -113,21 +116,6 @@ pub struct Ingest {
     progress: OnceLock<Progress>,
     /// What the log was told of each source's faults: once is enough while they stand.
     told: Mutex<BTreeMap<String, Vec<String>>>,
-}
-
-/// What a fetched article is judged by.
-struct Scene<'a> {
-    known: &'a HashMap<String, Known>,
-    lights: HashMap<&'a str, &'a str>,
-    matchers: Vec<(i64, Matcher)>,
-    categories: HashMap<String, Category>,
-    /// Categories whose coming shows articles that are not new.
-    opened: HashSet<&'a str>,
-    /// Known articles that people were told of before they went.
-    announced: HashSet<i64>,
-    last_poll: Timestamp,
-    baseline: bool,
-    now: Timestamp,
 }
 
 impl Ingest {
@@ -391,108 +379,6 @@ impl Ingest {
             progress(done, all);
         }
     }
-
-    /// What one fetched article means: new, back, changed, or only touched.
-    fn judge(&self, raw: &RawArticle, article: Article, scene: &Scene<'_>, poll: &mut Poll) {
-        let fingerprint = article.fingerprint();
-        let light = scene.lights.get(raw.external_id.as_str()).copied().unwrap_or_default();
-        let known = scene.known.get(&raw.external_id);
-        let change = match known {
-            Some(known) if known.visible && known.fingerprint == fingerprint => {
-                if known.light != light {
-                    poll.touched.push((known.id, light.to_owned()));
-                }
-                return;
-            }
-            Some(known) if known.visible => ChangeKind::Revised,
-            _ => ChangeKind::Published,
-        };
-        let came_with_category = raw.categories.first().is_some_and(|own| scene.opened.contains(own.as_str()));
-        // The backlog of a category that was opened is not news, nor is what comes back if nobody was told before.
-        let news = match known {
-            Some(known) if known.visible => true,
-            Some(known) => scene.announced.contains(&known.id) || article.published >= scene.last_poll,
-            None => !came_with_category || article.published >= scene.last_poll,
-        };
-        let fresh = article.published.plus(self.settings.max_age) >= scene.now;
-        let renew = known.is_none_or(|k| !k.visible || !Article::is_minor(&k.fingerprint, &fingerprint));
-        let matches =
-            scene.matchers.iter().filter_map(|(feed, matcher)| Some((*feed, matcher.matches(&article)?))).collect();
-        poll.upserts.push(Upsert {
-            light: light.to_owned(),
-            fingerprint,
-            entry_id: address::tag(
-                &self.site.authority,
-                &format!("{}/article/{}", article.source, article.external_id),
-            ),
-            // News goes on top of its feeds even if it is dated back a little; an old article goes to its place.
-            first_seen: if scene.baseline || !fresh { article.published.min(scene.now) } else { scene.now },
-            change: (!scene.baseline).then_some(change),
-            renew,
-            people: !scene.baseline && fresh && news,
-            // Counts towards a flood; let go again if there is none.
-            held: !scene.baseline && change == ChangeKind::Published && !came_with_category,
-            matches,
-            article,
-        });
-    }
-
-    /// Which articles among `fetch` were public before, and people were told.
-    async fn announced(
-        &self,
-        fetch: &BTreeSet<String>,
-        known: &HashMap<String, Known>,
-    ) -> Result<HashSet<i64>, IngestError> {
-        let back: Vec<i64> = fetch.iter().filter_map(|id| known.get(id)).filter(|k| !k.visible).map(|k| k.id).collect();
-        Ok(if back.is_empty() { HashSet::new() } else { self.store.announced(&back).await? })
-    }
-
-    fn tell(&self, name: &str, report: &Report) {
-        tell(name, report);
-        let mut faults = report.faults.clone();
-        if report.partial {
-            faults.push("not everything could be read: until it can, no article is taken for withdrawn".to_owned());
-        }
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = told.insert(name.to_owned(), faults.clone()).unwrap_or_default();
-        for fault in faults.iter().filter(|fault| !before.contains(fault)) {
-            tracing::warn!(source = name, "{fault}");
-        }
-        if faults.is_empty() && !before.is_empty() {
-            tracing::info!(source = name, "everything can be read again");
-        }
-    }
-
-    async fn matchers(&self) -> Result<Vec<(i64, Matcher)>, IngestError> {
-        let feeds = self.store.feeds().await?;
-        Ok(feeds.into_iter().filter(|f| !f.retired).map(|f| (f.id, f.spec.select.matcher())).collect())
-    }
-}
-
-/// More revised articles than this in one poll are a mass: endpoints are told of them when a person releases them.
-const MASS: usize = 500;
-
-/// Takes the revised articles out, to be held, once they are a mass or `already` were.
-fn mass_of_revised(upserts: &mut Vec<Upsert>, already: bool) -> Vec<Upsert> {
-    let revised = |upsert: &Upsert| upsert.change == Some(ChangeKind::Revised);
-    if !already && upserts.iter().filter(|upsert| revised(upsert)).count() <= MASS {
-        return Vec::new();
-    }
-    let (mut part, rest) = std::mem::take(upserts).into_iter().partition(revised);
-    *upserts = rest;
-    for upsert in &mut part {
-        upsert.held = true;
-    }
-    part
-}
-
-/// Lets the flood guard hold what is new, if that is more than `most`; otherwise holds nothing. Whether it holds.
-fn hold(upserts: &mut [Upsert], most: usize) -> bool {
-    let flood = upserts.iter().filter(|upsert| upsert.held).count() > most;
-    if !flood {
-        upserts.iter_mut().for_each(|upsert| upsert.held = false);
-    }
-    flood
 }
 
 /// What is remembered of the flips that a scan saw.
@@ -530,36 +416,4 @@ fn sort(upserts: &mut [Upsert]) {
     upserts.sort_by(|a, b| {
         (a.article.published, &a.article.external_id).cmp(&(b.article.published, &b.article.external_id))
     });
-}
-
-fn tell(name: &str, report: &Report) {
-    let a = report.applied;
-    tracing::debug!(source = name, "polled");
-    if a != Applied::default() {
-        tracing::info!(
-            source = name,
-            baseline = a.baseline,
-            published = a.published,
-            revised = a.revised,
-            withdrawn = a.withdrawn,
-            cancelled = a.cancelled,
-            "poll found changes"
-        );
-    }
-    if report.held {
-        tracing::warn!(
-            source = name,
-            published = a.published,
-            revised = a.revised,
-            "unusually many new or changed articles: their notices are held; release them with `loa poll {name} --release`"
-        );
-    }
-    if report.kept > 0 {
-        tracing::warn!(
-            source = name,
-            gone = report.kept,
-            "unusually many articles are gone from the source: they are kept for two more polls; check the source's \
-             address, table prefix and grants"
-        );
-    }
 }

@@ -299,7 +299,9 @@ async fn a_sudden_mass_of_edits_is_in_the_feeds_at_once_and_endpoints_are_told_w
     let mut papers: Vec<Paper> = (0..620)
         .map(|n| Paper::new(&format!("bai-{n}"), ORGANISATION, house.clock.now().minus(hours(48 + n))))
         .collect();
-    papers.iter().for_each(|paper| house.write(paper));
+    for paper in &papers {
+        house.write(paper);
+    }
     house.poll().await;
     let hook = Hook::start().await;
     house.endpoint(&hook, &["tat-ca"]).await;
