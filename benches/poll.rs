@@ -19,7 +19,7 @@ use jiff::tz::TimeZone;
 use loa::clock::{Clock, Timestamp};
 use loa::domain::site::Site;
 use loa::domain::subscriber::Locale;
-use loa::source::{AnySource, Ask, Depth, Light, Settings as SourceSettings, Source};
+use loa::source::{AnySource, Ask, Depth, Light, SMALL, Settings as SourceSettings, Source};
 use loa::store::engine::Store;
 use loa::telemetry::metrics::Metrics;
 use loa::work::ingest::{Ingest, Settings};
@@ -289,7 +289,13 @@ fn ingest(store: &Store, clock: &Clock, source: AnySource) -> Ingest {
         locale: Locale::Vi,
         zone: TimeZone::get("Asia/Ho_Chi_Minh").expect("a zone"),
     };
-    let settings = Settings { max_new: 50, max_age: Duration::from_hours(7 * 24), each_category: true, window: WINDOW };
+    let settings = Settings {
+        max_new: 50,
+        max_age: Duration::from_hours(7 * 24),
+        each_category: true,
+        window: WINDOW,
+        small: SMALL,
+    };
     let sources = BTreeMap::from([("portal".to_owned(), Arc::new(source))]);
     let metrics = Metrics::new(clock.now());
     Ingest::new(store.clone(), clock.clone(), site, sources, settings, Wakes::default(), metrics)
@@ -327,6 +333,8 @@ async fn measure(engine: Engine, url: &str) {
 
     let mut link = Link::to(engine, url).await;
     let (mut quiet, mut one, mut swept) = (Vec::new(), Vec::new(), Vec::new());
+    // What the scans alone have changed is news to ingest.
+    polls.poll("portal").await.expect("a poll");
     for round in 0..ROUNDS {
         clock.advance(Duration::from_secs(60));
         if round % 9 == 8 {

@@ -162,11 +162,14 @@ impl Queries<'_> {
 
     /// The rule of visibility, except for `publish_up` and the categories' ancestors. A zero date in any spelling lies
     /// before 1971-01-02; the zero literal itself is never written, because strict servers refuse it.
+    ///
+    /// `+ 0` keeps the servers from the indexes of state, level and category, which nearly every row meets: `MariaDB` joined
+    /// two of them to find 300 rows by their ids, and took longer than for reading the whole table.
     pub(super) fn visible(self, guests: &str, categories: &str, users: bool) -> String {
         let users =
             if users { format!("LEFT JOIN {} u ON u.id = a.created_by ", self.table("users")) } else { String::new() };
         format!(
-            "FROM {} a CROSS JOIN {} {users}WHERE a.state = 1 AND a.access IN ({guests}) AND a.catid IN ({categories}) \
+            "FROM {} a CROSS JOIN {} {users}WHERE a.state + 0 = 1 AND a.access + 0 IN ({guests}) AND a.catid + 0 IN ({categories}) \
              AND (a.publish_down IS NULL OR a.publish_down < '1971-01-02' OR a.publish_down >= clock.t)",
             self.table("content"),
             self.engine.clock()
