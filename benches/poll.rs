@@ -105,7 +105,7 @@ impl Link {
     /// Reads every row and forgets it; how many.
     async fn read(&mut self, sql: &str) -> usize {
         on!(self, link => {
-            let mut rows = sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(false).fetch(link);
+            let mut rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch(link);
             let mut count = 0;
             while let Some(row) = rows.try_next().await.expect("a row") {
                 assert!(row.len() > 1);
@@ -120,11 +120,12 @@ fn main() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, word, engine, url] = arguments.as_slice()
-        && word == "measure"
-    {
+    if let [_, word, engine, url, state] = arguments.as_slice() {
         let engine = if engine == "mariadb" { Engine::MariaDb } else { Engine::Postgres };
-        runtime.block_on(measure(engine, url));
+        match word.as_str() {
+            "polls" => runtime.block_on(polls(engine, url, state)),
+            _ => runtime.block_on(scans(engine, url, state)),
+        }
         return;
     }
     for engine in Engine::ALL {
@@ -139,14 +140,17 @@ fn main() {
             Link::to(engine, &server).await.run(format!("CREATE DATABASE {name}")).await;
             fill(engine, url.as_str()).await;
         });
-        // loa's side is a process of its own, so that its memory is its own.
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = format!("sqlite://{}/loa.db", folder.path().display());
         let word = if engine == Engine::MariaDb { "mariadb" } else { "postgres" };
-        let status = Command::new(std::env::current_exe().expect("this program has a name"))
-            .args(["measure", word, url.as_str()])
-            .status()
-            .expect("loa's side starts");
+        // loa's side is a process of its own, so that its memory is its own.
+        let done = ["polls", "scans"].map(|what| {
+            let program = std::env::current_exe().expect("this program has a name");
+            let status = Command::new(program).args([what, word, url.as_str(), &state]).status();
+            status.expect("loa's side starts").success()
+        });
         runtime.block_on(async { Link::to(engine, &server).await.run(format!("DROP DATABASE {name}")).await });
-        assert!(status.success(), "loa's side ends well");
+        assert_eq!(done, [true, true], "loa's side ends well");
     }
 }
 
@@ -301,18 +305,14 @@ fn ingest(store: &Store, clock: &Clock, source: AnySource) -> Ingest {
     Ingest::new(store.clone(), clock.clone(), site, sources, settings, Wakes::default(), metrics)
 }
 
-/// One line of the table.
-struct Line {
-    what: &'static str,
-    took: Duration,
-    bytes: u64,
+fn instant() -> Timestamp {
+    "2026-11-23T00:00:00Z".parse::<jiff::Timestamp>().expect("an instant").into()
 }
 
-async fn measure(engine: Engine, url: &str) {
-    let now: Timestamp = "2026-11-23T00:00:00Z".parse::<jiff::Timestamp>().expect("an instant").into();
-    let clock = Clock::manual(now);
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(&format!("sqlite://{}/loa.db", folder.path().display())).await.expect("a store");
+/// The first import, and polls through ingest.
+async fn polls(engine: Engine, url: &str, state: &str) {
+    let clock = Clock::manual(instant());
+    let store = Store::open(state).await.expect("a store");
     let idle = memory("VmRSS");
     let polls = ingest(&store, &clock, source(url));
     let began = Instant::now();
@@ -321,23 +321,11 @@ async fn measure(engine: Engine, url: &str) {
     assert_eq!(report.applied.baseline, ARTICLES);
     let after_import = (memory("VmRSS"), memory("VmHWM"));
 
-    let wire = Wire::to(url).await;
-    let lines = scans(engine, url, &wire, &store, now).await;
-    let plain = lines.first().map_or(Duration::ZERO, |line| line.took);
-    println!("\n{} with {ARTICLES} articles, median of {ROUNDS} rounds in turn", engine.name());
-    println!("{:<34} {:>10} {:>8} {:>12}", "scan", "ms", "ratio", "bytes");
-    for Line { what, took, bytes } in &lines {
-        let ratio = took.as_secs_f64() / plain.as_secs_f64();
-        println!("{what:<34} {:>10.1} {ratio:>8.2} {bytes:>12}", took.as_secs_f64() * 1e3);
-    }
-
     let mut link = Link::to(engine, url).await;
     let (mut quiet, mut one, mut swept) = (Vec::new(), Vec::new(), Vec::new());
-    // What the scans alone have changed is news to ingest.
-    polls.poll("portal").await.expect("a poll");
     for round in 0..ROUNDS {
-        clock.advance(Duration::from_secs(60));
-        if round % 9 == 8 {
+        clock.advance(Duration::from_secs(30));
+        if round % 5 == 4 {
             let report = timed(&mut swept, polls.poll("portal")).await.expect("a poll");
             assert!(report.swept);
         }
@@ -350,14 +338,15 @@ async fn measure(engine: Engine, url: &str) {
         let report = timed(&mut one, polls.poll_on_beat("portal")).await.expect("a poll");
         assert_eq!((report.swept, report.applied.revised), (false, 1), "{report:?}");
     }
+    println!("\n{} with {ARTICLES} articles, median of {ROUNDS} rounds in turn", engine.name());
     println!("{:<34} {:>10}", "poll through ingest", "ms");
     for (what, times) in [("hot, nothing changed", quiet), ("hot, one changed", one), ("sweep, nothing changed", swept)]
     {
         println!("{what:<34} {:>10.1}", median(times).as_secs_f64() * 1e3);
     }
+    println!("first import: {:.1} s", import.as_secs_f64());
     println!(
-        "first import of {ARTICLES}: {:.1} s; memory: {:.1} MiB before, {:.1} after it (peak {:.1}), {:.1} after all polls (peak {:.1})",
-        import.as_secs_f64(),
+        "memory in MiB: {:.1} before, {:.1} after the import (peak {:.1}), {:.1} after all polls (peak {:.1})",
         mib(idle),
         mib(after_import.0),
         mib(after_import.1),
@@ -367,7 +356,9 @@ async fn measure(engine: Engine, url: &str) {
 }
 
 /// The scans alone, as ingest asks for them; the plain `SELECT` first.
-async fn scans(engine: Engine, url: &str, wire: &Wire, store: &Store, now: Timestamp) -> Vec<Line> {
+async fn scans(engine: Engine, url: &str, state: &str) {
+    let store = &Store::open(state).await.expect("a store");
+    let (wire, now) = (Wire::to(url).await, instant().plus(Duration::from_hours(1)));
     let prefix = engine.prefix();
     let plain = format!(
         "SELECT id, catid, modified, publish_up, publish_down, version FROM {prefix}content a WHERE a.state = 1 \
@@ -428,9 +419,11 @@ async fn scans(engine: Engine, url: &str, wire: &Wire, store: &Store, now: Times
         "sweep, nothing changed",
         "deep sweep, nothing changed",
     ];
-    what.into_iter()
-        .zip(times)
-        .zip(bytes)
-        .map(|((what, times), bytes)| Line { what, took: median(times), bytes })
-        .collect()
+    println!("{:<34} {:>10} {:>8} {:>12}", "scan", "ms", "ratio", "bytes");
+    let plain = median(times[0].clone());
+    for ((what, times), bytes) in what.into_iter().zip(times).zip(bytes) {
+        let took = median(times);
+        let ratio = took.as_secs_f64() / plain.as_secs_f64();
+        println!("{what:<34} {:>10.1} {ratio:>8.2} {bytes:>12}", took.as_secs_f64() * 1e3);
+    }
 }

@@ -214,8 +214,8 @@ impl Joomla {
         let rules = self.rules(visit).await?;
         let queries = self.queries(&rules.layout);
         let (mut server, mut count) = (String::new(), 0);
-        visit.each(queries.server(), None, |row| row.text(0).clone_into(&mut server)).await?;
-        visit.each(queries.count(), None, |row| count = row.number(0)).await?;
+        visit.read(queries.server(), |row| row.text(0).clone_into(&mut server)).await?;
+        visit.read(queries.count(), |row| count = row.number(0)).await?;
         let mut found = format!(
             "{} with the prefix `{}` on {server}: {count} published articles, {} public categories, guest levels {}",
             rules.layout.version,

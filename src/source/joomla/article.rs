@@ -23,28 +23,25 @@ impl Joomla {
         now: Timestamp,
     ) -> Result<Fetched, SourceError> {
         let rules = self.rules(visit).await?;
-        let categories = list(rules.tree.visible());
+        let public = rules.public(dates::text(now, &self.zone));
         let mut fetched = Fetched::default();
-        if categories.is_empty() {
+        if public.categories.is_empty() {
             return Ok(fetched);
         }
-        let now = dates::text(now, &self.zone);
         for ids in ids.chunks(CHUNK) {
             let mut tags: BTreeMap<i64, Vec<String>> = BTreeMap::new();
             let ids = list(ids);
             if let Some(types) = self.types(visit, &rules).await? {
-                let sql = self.queries(&rules.layout).tags(&rules.guest_list(), &types, &ids);
-                visit
-                    .each(sql, None, |row| tags.entry(row.number(0)).or_default().push(row.text(1).to_owned()))
-                    .await?;
+                let sql = self.queries(&rules.layout).tags(&public.guests, &types, &ids);
+                visit.read(sql, |row| tags.entry(row.number(0)).or_default().push(row.text(1).to_owned())).await?;
             }
-            let sql = self.queries(&rules.layout).full(&rules.guest_list(), &categories, &ids);
+            let sql = self.queries(&rules.layout).full(&public, &ids);
             let articles = &mut fetched.articles;
             let take = |row: Row| {
                 let tags = tags.remove(&row.number(full::ID)).unwrap_or_default();
                 articles.push(self.article(&row, &rules, tags));
             };
-            visit.each(sql, Some(&now), take).await?;
+            visit.read(sql, take).await?;
         }
         Ok(fetched)
     }

@@ -43,7 +43,7 @@ impl Joomla {
         }
         let known = Known::new(ask.known);
         let mut floor = 0;
-        visit.each(self.queries(&rules.layout).floor(WINDOW), None, |row| floor = row.number(0)).await?;
+        visit.read(self.queries(&rules.layout).floor(WINDOW), |row| floor = row.number(0)).await?;
         let due = ask.due.iter().filter_map(|id| id.parse::<i64>().ok());
         let below: BTreeSet<i64> = known.ids().chain(due).filter(|id| *id < floor).collect();
         let below: Vec<i64> = below.into_iter().collect();
@@ -94,7 +94,7 @@ impl Joomla {
         seen: &mut Vec<Seen>,
         flips: &mut Vec<Flip>,
     ) -> Result<(), SourceError> {
-        let sql = self.queries(&rules.layout).narrow(&rules.guest_list(), &rules.category_list(), condition);
+        let sql = self.queries(&rules.layout).narrow(&rules.public(dates::text(now, &self.zone)), condition);
         let take = |row: Row| {
             flips.extend(self.flip(&row, now));
             if row.text(narrow::WAITING) != "1" {
@@ -105,7 +105,7 @@ impl Joomla {
                 });
             }
         };
-        visit.each(sql, Some(&dates::text(now, &self.zone)), take).await
+        visit.read(sql, take).await
     }
 }
 

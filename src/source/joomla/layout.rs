@@ -112,7 +112,7 @@ impl Layout {
         };
         let mut tables = Tables::new();
         visit
-            .each(sql.to_owned(), None, |row| {
+            .read(sql.to_owned(), |row| {
                 tables.entry(row.text(0).to_owned()).or_default().insert(row.text(1).to_ascii_lowercase());
             })
             .await?;
@@ -124,7 +124,7 @@ impl Layout {
                 // Nothing to see: the server itself says best whether a grant or a table lacks.
                 for table in ["content", "categories"] {
                     let table = door.engine().quote(&format!("{prefix}{table}"));
-                    visit.each(format!("SELECT NULL FROM {table} WHERE 1 = 0"), None, drop).await?;
+                    visit.read(format!("SELECT NULL FROM {table} WHERE 1 = 0"), drop).await?;
                 }
                 prefix.to_owned()
             }

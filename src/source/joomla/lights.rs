@@ -2,7 +2,7 @@
 //! a hash is made non-NULL and long texts carry their length, so that no part can pose as another. Reads no text itself.
 
 use super::layout::Optional;
-use super::query::Queries;
+use super::query::{Public, Queries};
 use super::sums::WIDTH;
 use crate::source::database::Engine;
 
@@ -75,28 +75,28 @@ impl Queries<'_> {
     }
 
     /// What can be reached and is published or waits, among those that meet a condition; see [`narrow`]. Reads no texts.
-    /// Binds the clock.
-    pub(super) fn narrow(self, guests: &str, categories: &str, condition: &str) -> String {
+    ///
+    pub(super) fn narrow(self, public: &Public, condition: &str) -> String {
         let columns = format!("{}, {}", self.moments(), hash(&self.narrow_text()));
-        format!("SELECT {columns} {} AND {condition}", self.reachable(guests, categories, true))
+        format!("SELECT {columns} {} AND {condition}", self.reachable(public, true))
     }
 
-    /// What the clock alone will make public or hide, among those that meet a condition; see [`narrow`]. Binds the clock.
-    pub(super) fn flips(self, guests: &str, categories: &str, condition: &str) -> String {
-        let from = self.reachable(guests, categories, false);
+    /// What the clock alone will make public or hide, among those that meet a condition; see [`narrow`].
+    pub(super) fn flips(self, public: &Public, condition: &str) -> String {
+        let from = self.reachable(public, false);
         format!("SELECT {} {from} AND {WILL_FLIP} AND {condition}", self.moments())
     }
 
-    /// What is public, among those that meet a condition; see [`light`]. Reads the texts. Binds the clock.
-    pub(super) fn lights(self, guests: &str, categories: &str, condition: &str) -> String {
+    /// What is public, among those that meet a condition; see [`light`]. Reads the texts.
+    pub(super) fn lights(self, public: &Public, condition: &str) -> String {
         let Self { engine, .. } = self;
         let columns = [engine.text("a.id"), engine.text("a.catid"), hash(&self.narrow_text()), hash(&self.body_text())];
-        let from = self.reachable(guests, categories, true);
+        let from = self.reachable(public, true);
         format!("SELECT {} {from} AND {STARTED} AND {condition}", columns.join(", "))
     }
 
-    /// Sums over what is public, for each bucket of ids; see [`sum`]. Reads the texts only if `deep`. Binds the clock.
-    pub(super) fn sums(self, guests: &str, categories: &str, deep: bool) -> String {
+    /// Sums over what is public, for each bucket of ids; see [`sum`]. Reads the texts only if `deep`.
+    pub(super) fn sums(self, public: &Public, deep: bool) -> String {
         let Self { engine, .. } = self;
         let bucket = engine.over("a.id", WIDTH);
         let total = |what: &str| engine.text(&format!("SUM(CASE WHEN {STARTED} THEN {what} ELSE 0 END)"));
@@ -109,7 +109,7 @@ impl Queries<'_> {
         if deep {
             columns.push(total(&engine.number(&self.body_text())));
         }
-        format!("SELECT {} {} GROUP BY {bucket}", columns.join(", "), self.reachable(guests, categories, true))
+        format!("SELECT {} {} GROUP BY {bucket}", columns.join(", "), self.reachable(public, true))
     }
 
     /// For each article with public tags, or those of them with these ids, its id and the sum of its tags' hashes. `types`
@@ -179,8 +179,8 @@ impl Queries<'_> {
     }
 
     /// Joins the author's name only where it is asked for.
-    fn reachable(self, guests: &str, categories: &str, named: bool) -> String {
+    fn reachable(self, public: &Public, named: bool) -> String {
         let users = named && self.layout.has(Optional::Users);
-        self.visible(guests, categories, users)
+        self.visible(public, users)
     }
 }

@@ -47,7 +47,8 @@ mod tests {
         assert!(memory.deep_is_due(at, every));
         memory.swept_deep(at, false);
         assert!(
-            !memory.deep_is_due(at, every) && !memory.deep_is_due(at.plus(every - Duration::from_millis(1)), every)
+            !memory.deep_is_due(at, every)
+                && !memory.deep_is_due(at.plus(every).minus(Duration::from_millis(1)), every)
         );
         assert!(memory.deep_is_due(at.plus(every), every));
         assert!(memory.deep_is_due(at.minus(Duration::from_millis(1)), every), "the clock was set back");

@@ -31,12 +31,13 @@ impl Engine {
         }
     }
 
-    /// The caller's clock as a one-row table, so that it is bound once and can be named often.
-    fn clock(self) -> &'static str {
-        match self {
-            Self::MySql => "(SELECT CAST(? AS DATETIME) AS t) clock",
-            Self::Postgres => "(SELECT CAST($1 AS timestamp) AS t) clock",
-        }
+    /// The caller's clock as a one-row table, so that it can be named often. [`dates::text`](super::dates::text) wrote it.
+    fn clock(self, now: &str) -> String {
+        let kind = match self {
+            Self::MySql => "DATETIME",
+            Self::Postgres => "timestamp",
+        };
+        format!("(SELECT CAST('{now}' AS {kind}) AS t) clock")
     }
 }
 
@@ -55,6 +56,14 @@ pub(super) mod full {
     pub(in super::super) const CREATED: usize = 10;
     pub(in super::super) const MODIFIED: usize = 11;
     pub(in super::super) const UP: usize = 12;
+}
+
+/// What a guest may reach, for SQL: lists of numbers, and an instant as the database writes it.
+#[derive(Clone, Debug)]
+pub(super) struct Public {
+    pub(super) guests: String,
+    pub(super) categories: String,
+    pub(super) now: String,
 }
 
 /// Makes the SQL for one Joomla.
@@ -104,8 +113,8 @@ impl Queries<'_> {
         )
     }
 
-    /// Whole rows of visible articles among `ids`; see [`full`]. Binds the clock.
-    pub(super) fn full(self, guests: &str, categories: &str, ids: &str) -> String {
+    /// Whole rows of visible articles among `ids`; see [`full`].
+    pub(super) fn full(self, public: &Public, ids: &str) -> String {
         let Self { engine, .. } = self;
         let columns = [
             engine.text("a.id"),
@@ -125,7 +134,7 @@ impl Queries<'_> {
         format!(
             "SELECT {} {} AND (a.publish_up IS NULL OR a.publish_up <= clock.t) AND a.id IN ({ids})",
             columns.join(", "),
-            self.visible(guests, categories, self.layout.has(Optional::Users))
+            self.visible(public, self.layout.has(Optional::Users))
         )
     }
 
@@ -165,14 +174,15 @@ impl Queries<'_> {
     ///
     /// `+ 0` keeps the servers from the indexes of state, level and category, which nearly every row meets: `MariaDB` joined
     /// two of them to find 300 rows by their ids, and took longer than for reading the whole table.
-    pub(super) fn visible(self, guests: &str, categories: &str, users: bool) -> String {
+    pub(super) fn visible(self, public: &Public, users: bool) -> String {
+        let Public { guests, categories, now } = public;
         let users =
             if users { format!("LEFT JOIN {} u ON u.id = a.created_by ", self.table("users")) } else { String::new() };
         format!(
             "FROM {} a CROSS JOIN {} {users}WHERE a.state + 0 = 1 AND a.access + 0 IN ({guests}) AND a.catid + 0 IN ({categories}) \
              AND (a.publish_down IS NULL OR a.publish_down < '1971-01-02' OR a.publish_down >= clock.t)",
             self.table("content"),
-            self.engine.clock()
+            self.engine.clock(now)
         )
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::layout::{Layout, Optional};
 use super::menus::Menus;
-use super::query::{Queries, list};
+use super::query::{Public, Queries, list};
 use super::tree::{Node, Tree};
 use super::{Joomla, guests};
 use crate::source::SourceError;
@@ -29,9 +29,9 @@ impl Rules {
         list(&self.guests)
     }
 
-    /// The visible categories, for `IN (…)`.
-    pub(super) fn category_list(&self) -> String {
-        list(self.extra.keys())
+    /// What a guest may reach at an instant that [`dates::text`](super::dates::text) wrote.
+    pub(super) fn public(&self, now: String) -> Public {
+        Public { guests: self.guest_list(), categories: list(self.extra.keys()), now }
     }
 
     /// What articles of a category show of it, of the site's address and of the form of links. Nothing for a category that
@@ -60,7 +60,7 @@ impl Joomla {
         let guests = self.guests(visit, queries).await?;
         let mut rows = Vec::new();
         visit
-            .each(queries.categories(), None, |row| {
+            .read(queries.categories(), |row| {
                 rows.push(Node {
                     id: row.number(0),
                     parent: row.number(1),
@@ -85,7 +85,7 @@ impl Joomla {
                 )));
             }
             let sql = queries.menus(&list(&guests));
-            visit.each(sql, None, |row| menus.add(row.text(0), row.text(1), row.text(2))).await?;
+            visit.read(sql, |row| menus.add(row.text(0), row.text(1), row.text(2))).await?;
         }
         let extra = tree.visible().map(|catid| (catid, self.extra(&tree, &menus, catid))).collect();
         Ok(Rules { layout, guests, tree, menus, extra })
@@ -110,17 +110,17 @@ impl Joomla {
         }
         let (mut levels, mut parents, mut group) = (Vec::new(), BTreeMap::new(), guests::PUBLIC);
         if queries.layout.has(Optional::ViewLevels) {
-            visit.each(queries.view_levels(), None, |row| levels.push((row.number(0), row.text(1).to_owned()))).await?;
+            visit.read(queries.view_levels(), |row| levels.push((row.number(0), row.text(1).to_owned()))).await?;
         }
         if queries.layout.has(Optional::Groups) {
             visit
-                .each(queries.groups(), None, |row| {
+                .read(queries.groups(), |row| {
                     parents.insert(row.number(0), row.number(1));
                 })
                 .await?;
         }
         if queries.layout.has(Optional::Extensions) {
-            visit.each(queries.user_params(), None, |row| group = guests::guest_group(row.text(0))).await?;
+            visit.read(queries.user_params(), |row| group = guests::guest_group(row.text(0))).await?;
         }
         Ok(guests::levels(&levels, &parents, group))
     }
@@ -130,7 +130,7 @@ impl Joomla {
         let mut stamp = String::new();
         if rules.layout.has(Optional::Tags) {
             let sql = self.queries(&rules.layout).tag_stamp(&rules.guest_list());
-            visit.each(sql, None, |row| stamp = format!("{} {}", row.text(0), row.text(1))).await?;
+            visit.read(sql, |row| stamp = format!("{} {}", row.text(0), row.text(1))).await?;
         }
         Ok(stamp)
     }
@@ -144,7 +144,7 @@ impl Joomla {
         let mut types = self.with_memory(|memory| memory.types.clone()).unwrap_or_default();
         if types.is_empty() {
             let sql = self.queries(&rules.layout).types();
-            visit.each(sql, None, |row| types.push(row.number(0))).await?;
+            visit.read(sql, |row| types.push(row.number(0))).await?;
             self.with_memory(|memory| memory.types = Some(types.clone()));
         }
         Ok((!types.is_empty()).then(|| list(types)))

@@ -78,7 +78,9 @@ impl Joomla {
             }
             match rules.extra(print.catid) {
                 // Its category is hidden, and the sums say that it is nowhere else.
-                None => _ = reach.insert(id),
+                None => {
+                    reach.insert(id);
+                }
                 Some(extra) if extra != print.extra || tags.get(&id).copied().unwrap_or(0) != print.tags => {
                     moved.push(id)
                 }
@@ -114,7 +116,7 @@ impl Joomla {
         now: Timestamp,
     ) -> Result<Sums, SourceError> {
         let mut sums = Sums { of: BTreeMap::new(), flips: BTreeSet::new() };
-        let sql = self.queries(&rules.layout).sums(&rules.guest_list(), &rules.category_list(), deep);
+        let sql = self.queries(&rules.layout).sums(&rules.public(dates::text(now, &self.zone)), deep);
         let take = |row: Row| {
             let at = row.number(sum::BUCKET);
             let count = u64::try_from(row.number(sum::COUNT)).unwrap_or_default();
@@ -126,7 +128,7 @@ impl Joomla {
                 sums.flips.insert(at);
             }
         };
-        visit.each(sql, Some(&dates::text(now, &self.zone)), take).await?;
+        visit.read(sql, take).await?;
         Ok(sums)
     }
 
@@ -140,7 +142,7 @@ impl Joomla {
         now: Timestamp,
         into: &mut Vec<Light>,
     ) -> Result<(), SourceError> {
-        let sql = self.queries(&rules.layout).lights(&rules.guest_list(), &rules.category_list(), condition);
+        let sql = self.queries(&rules.layout).lights(&rules.public(dates::text(now, &self.zone)), condition);
         let take = |row: Row| {
             let (id, catid) = (row.number(light::ID), row.number(light::CATID));
             let print = Print {
@@ -152,7 +154,7 @@ impl Joomla {
             };
             into.push(Light { external_id: id.to_string(), fingerprint: print.to_string() });
         };
-        visit.each(sql, Some(&dates::text(now, &self.zone)), take).await
+        visit.read(sql, take).await
     }
 
     /// Adds what the clock alone will make public or hide, among those that meet a condition.
@@ -164,8 +166,8 @@ impl Joomla {
         now: Timestamp,
         into: &mut Vec<Flip>,
     ) -> Result<(), SourceError> {
-        let sql = self.queries(&rules.layout).flips(&rules.guest_list(), &rules.category_list(), condition);
-        visit.each(sql, Some(&dates::text(now, &self.zone)), |row| into.extend(self.flip(&row, now))).await
+        let sql = self.queries(&rules.layout).flips(&rules.public(dates::text(now, &self.zone)), condition);
+        visit.read(sql, |row| into.extend(self.flip(&row, now))).await
     }
 
     /// When the clock alone makes an article public or hides it.
@@ -189,7 +191,7 @@ impl Joomla {
         let among = ids.as_deref().map(|ids| (types.as_str(), ids));
         let sql = self.queries(&rules.layout).tag_sums(&rules.guest_list(), among);
         visit
-            .each(sql, None, |row| {
+            .read(sql, |row| {
                 tags.insert(row.number(0), cut(exact(row.text(1))));
             })
             .await?;
