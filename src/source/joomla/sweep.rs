@@ -82,7 +82,7 @@ impl Joomla {
                     reach.insert(id);
                 }
                 Some(extra) if extra != print.extra || tags.get(&id).copied().unwrap_or(0) != print.tags => {
-                    moved.push(id)
+                    moved.push(id);
                 }
                 Some(_) => {}
             }

@@ -168,7 +168,7 @@ async fn scans_of_every_depth_give_one_fingerprint(portal: Portal) {
         let (scan, _) = mirror.scan(Depth::Hot, now()).await;
         let hot = fingerprints(&scan);
         assert_eq!(hot.len(), 1000);
-        assert!(hot.iter().all(|(id, print)| whole[id] == *print && id.parse::<i64>().unwrap() >= 1500));
+        assert!(hot.iter().all(|(id, print)| whole[id] == *print && id.parse::<i64>().expect("a number") >= 1500));
     }
     mirror.shown = BTreeSet::from([100, 101, 1000, 2499]);
     assert!(!mirror.hot(now()).await);
@@ -501,7 +501,7 @@ pub fn sql(edit: &Edit, now: Timestamp, next_id: &mut i64, portal: &Portal) -> S
     };
     match edit {
         Edit::Article(which, what, how) => {
-            let which = i64::try_from(*which).unwrap();
+            let which = i64::try_from(*which).expect("a number");
             let id = if which < 31 { 100 + which } else { 2499 - which };
             let to = match what {
                 0 | 1 => format!("state = {}", pick(&[1, 1, 0, 2, -2], *how)),
@@ -589,7 +589,7 @@ async fn any_edits_end_where_a_look_at_everything_would(portal: Portal) {
                     mirror.hot(now).await;
                     // Whatever it may look at is as it should be; the rest waits.
                     let expected = oracle(&portal, now).await;
-                    let looked_at = |id: &&String| mirror.shown.contains(&id.parse().unwrap());
+                    let looked_at = |id: &&String| mirror.shown.contains(&id.parse().expect("a number"));
                     let newest: BTreeSet<&String> = expected.iter().filter(looked_at).collect();
                     // Those below the window that were not public are not looked for.
                     let found: BTreeSet<&String> = mirror.known.keys().filter(looked_at).collect();
