@@ -18,7 +18,7 @@ use crate::source::{AnySource, Source, SourceError};
 use crate::store::article::{Applied, Known, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
-use crate::work::normalise::normalise;
+use crate::work::normalise::{Credit, normalise};
 use crate::work::presence::Presence;
 use crate::work::wakes::Wakes;
 
@@ -77,6 +77,7 @@ pub struct Ingest {
     site: Site,
     sources: BTreeMap<String, Arc<AnySource>>,
     settings: Settings,
+    credit: Credit,
     wakes: Wakes,
     metrics: Metrics,
     presence: Presence,
@@ -120,6 +121,7 @@ impl Ingest {
             site,
             sources,
             settings,
+            credit: Credit::default(),
             wakes,
             metrics,
             presence,
@@ -132,6 +134,13 @@ impl Ingest {
     #[must_use]
     pub fn among(mut self, presence: Presence) -> Self {
         self.presence = presence;
+        self
+    }
+
+    /// The same ingest with these rules of who an article is by; otherwise those of [`Credit::default`].
+    #[must_use]
+    pub fn crediting(mut self, credit: Credit) -> Self {
+        self.credit = credit;
         self
     }
 
@@ -247,7 +256,7 @@ impl Ingest {
             let fetched = source.fetch(&wanted, now).await?;
             report.faults.extend(fetched.faults.into_iter().map(|f| f.message));
             for raw in &fetched.articles {
-                match normalise(name, raw, &scene.categories, &self.site) {
+                match normalise(name, raw, &scene.categories, &self.site, &self.credit) {
                     Ok(article) => self.judge(raw, article, &scene, &mut poll),
                     Err(unfit) => {
                         // What was there before is no longer what the portal shows.
@@ -363,7 +372,7 @@ impl Ingest {
 
     async fn matchers(&self) -> Result<Vec<(i64, Matcher)>, IngestError> {
         let feeds = self.store.feeds().await?;
-        Ok(feeds.into_iter().filter(|f| !f.retired).map(|f| (f.id, f.spec.select.matcher())).collect())
+        Ok(feeds.into_iter().filter(|f| !f.retired).map(|f| (f.id, f.matcher())).collect())
     }
 }
 
