@@ -12,7 +12,7 @@ use crate::domain::selection::Selection;
 use crate::text::xml::XmlText;
 
 const FEED_KEYS: &[&str] = &["title", "description", "title_en", "description_en", "select"];
-const SELECT_KEYS: &[&str] = &["sources", "categories", "phrases", "not_phrases", "tags", "authors", "language"];
+const SELECT_KEYS: &[&str] = &["sources", "categories", "phrases", "not_phrases", "unless", "tags", "authors", "language"];
 
 /// Names that addresses below `/feeds/` use for something else.
 const RESERVED: [&str; 1] = ["search"];
@@ -98,6 +98,7 @@ fn feed(slug: String, table: Table, whole: Place, faults: &mut Vec<Fault>) -> Op
     let categories = r.list("categories", value::filled);
     let phrases = r.list("phrases", value::filled);
     let not_phrases = r.list("not_phrases", value::filled);
+    let unless = r.list("unless", value::filled);
     let tags = r.list("tags", value::filled);
     let authors = r.list("authors", value::filled);
     let language = r.optional("language", value::filled);
@@ -114,6 +115,7 @@ fn feed(slug: String, table: Table, whole: Place, faults: &mut Vec<Fault>) -> Op
             categories: categories?,
             phrases: phrases?,
             not_phrases: not_phrases?,
+            unless: unless?,
             tags: tags?,
             authors: authors?,
             language,

@@ -23,7 +23,8 @@ pub const MAX_CHARS: usize = 100;
 /// phrases, and passes every other criterion that is set. An empty selection matches every article.
 ///
 /// A phrase counts by where it stands: in the title or the title of a category of the article, or in the lede, one is
-/// enough; the body alone must have at least three. What a phrase matches is told in [`crate::text::phrase`].
+/// enough; the body alone must have at least three. A phrase of several parts (` + `) counts where title and lede together
+/// have them all. What a phrase matches is told in [`crate::text::phrase`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Selection {
@@ -39,6 +40,10 @@ pub struct Selection {
     /// Phrases that are masked before `phrases` are looked for: a sports congress is no party congress.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_phrases: Vec<String>,
+    /// Phrases that say that an article is about something else: with one of these in its title or lede, only `phrases`
+    /// that stand in its title or in the title of a category count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unless: Vec<String>,
     /// Tags, any of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -83,6 +88,7 @@ impl fmt::Display for Reason {
 pub struct Matcher {
     selection: Selection,
     phrases: Phrases,
+    unless: Phrases,
 }
 
 /// An article made ready to be tried by many matchers: its words are split once, those of its body only if some matcher
@@ -101,13 +107,21 @@ impl Selection {
     /// words with marks too.
     #[must_use]
     pub fn matcher(&self) -> Matcher {
-        Matcher { phrases: Phrases::typed(&self.phrases, &self.not_phrases), selection: self.clone() }
+        Matcher {
+            phrases: Phrases::typed(&self.phrases, &self.not_phrases),
+            unless: Phrases::typed(&self.unless, &[]),
+            selection: self.clone(),
+        }
     }
 
     /// The same for a topic that an editor wrote, whose phrases are never folded.
     #[must_use]
     pub fn topic_matcher(&self) -> Matcher {
-        Matcher { phrases: Phrases::exact(&self.phrases, &self.not_phrases), selection: self.clone() }
+        Matcher {
+            phrases: Phrases::exact(&self.phrases, &self.not_phrases),
+            unless: Phrases::exact(&self.unless, &[]),
+            selection: self.clone(),
+        }
     }
 
     /// Whether nothing is asked for, so that every article matches.
@@ -127,6 +141,7 @@ impl Selection {
             ("categories", &self.categories),
             ("phrases", &self.phrases),
             ("not_phrases", &self.not_phrases),
+            ("unless", &self.unless),
             ("tags", &self.tags),
             ("authors", &self.authors),
         ];
@@ -143,7 +158,7 @@ impl Selection {
                 faults.push(format!("`{name}` has an entry without a letter or digit: remove it or write its words"));
             }
         }
-        for (name, list) in [("phrases", &self.phrases), ("not_phrases", &self.not_phrases)] {
+        for (name, list) in [("phrases", &self.phrases), ("not_phrases", &self.not_phrases), ("unless", &self.unless)] {
             if let Some(phrase) = list.iter().find(|phrase| gaps(phrase) > MAX_GAPS) {
                 let start: String = phrase.chars().take(30).collect();
                 faults.push(format!("`{name}` has \"{start}…\" with more than {MAX_GAPS} gaps (…): write fewer, or two phrases"));
@@ -158,8 +173,14 @@ impl Selection {
             faults
                 .push(format!("`language` is \"{start}\", which is no BCP 47 tag: write for example \"vi\" or \"en\""));
         }
-        if self.phrases.is_empty() && !self.not_phrases.is_empty() {
-            faults.push("`not_phrases` without `phrases` does nothing: add phrases or remove them".to_owned());
+        if let Some(joint) = self.not_phrases.iter().find(|phrase| phrase.contains(" + ")) {
+            let start: String = joint.chars().take(30).collect();
+            faults.push(format!("`not_phrases` has \"{start}\", but a mask is one run of words: put it into `unless`"));
+        }
+        for (name, list) in [("not_phrases", &self.not_phrases), ("unless", &self.unless)] {
+            if self.phrases.is_empty() && !list.is_empty() {
+                faults.push(format!("`{name}` without `phrases` does nothing: add phrases or remove it"));
+            }
         }
         faults
     }
@@ -181,6 +202,7 @@ impl Selection {
             phrases: list(&self.phrases),
             // Without phrases there is nothing to mask.
             not_phrases: if self.phrases.is_empty() { Vec::new() } else { list(&self.not_phrases) },
+            unless: if self.phrases.is_empty() { Vec::new() } else { list(&self.unless) },
             tags: list(&self.tags),
             authors: list(&self.authors),
             language: self.language.as_deref().map(|l| tidy(l).to_ascii_lowercase()).filter(|l| !l.is_empty()),
