@@ -15,7 +15,7 @@ use crate::text::slug::is_slug;
 use crate::text::xml::XmlText;
 
 /// The most entries that one list of a selection may have.
-pub const MAX_ENTRIES: usize = 200;
+pub const MAX_ENTRIES: usize = 300;
 /// The longest entry, in characters.
 pub const MAX_CHARS: usize = 100;
 
@@ -283,7 +283,7 @@ mod tests {
         assert!(Selection::default().faults().is_empty());
         let bad = Selection {
             phrases: vec!["a".repeat(101), " … ".to_owned()],
-            tags: vec!["x".to_owned(); 201],
+            tags: vec!["x".to_owned(); 301],
             categories: list(&["Công tác"]),
             language: Some("tiếng Việt".to_owned()),
             ..Selection::default()
