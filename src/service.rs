@@ -29,6 +29,7 @@ use crate::schedule::{Beats, Work, follow};
 use crate::source::{AnySource, Settings as SourceSettings};
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
+use crate::text::html::agency::Agencies;
 use crate::web::demo::hook::DemoHook;
 use crate::web::{self, Doors};
 use crate::work::access;
@@ -37,7 +38,6 @@ use crate::work::deliver_mail::{Mailer, Transport};
 use crate::work::deliver_webhook::Webhooks;
 use crate::work::digest::Digests;
 use crate::work::fan_out::FanOut;
-use crate::text::html::agency::Agencies;
 use crate::work::ingest::{Ingest, Settings as IngestSettings};
 use crate::work::normalise::Credit;
 use crate::work::presence::Presence;
@@ -181,10 +181,8 @@ impl Service {
             max_age: config.ingest.max_age,
             each_category: config.feeds.each_category,
         };
-        let credit = Credit {
-            byline: config.ingest.byline_as_author,
-            agencies: Agencies::new(&config.ingest.agencies),
-        };
+        let credit =
+            Credit { byline: config.ingest.byline_as_author, agencies: Agencies::new(&config.ingest.agencies) };
         let keys = access::link_keys(&store, &clock).await?;
         let presence = Presence::new(&store, &clock);
         let items = usize::try_from(config.feeds.items).unwrap_or(usize::MAX);

@@ -15,7 +15,7 @@ use crate::text::slug::is_slug;
 use crate::text::xml::XmlText;
 
 /// The most entries that one list of a selection may have.
-pub const MAX_ENTRIES: usize = 300;
+pub const MAX_ENTRIES: usize = 400;
 /// The longest entry, in characters.
 pub const MAX_CHARS: usize = 100;
 
@@ -37,11 +37,14 @@ pub struct Selection {
     /// Phrases in Vietnamese, with their marks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phrases: Vec<String>,
+    /// Words that are too common for a lede and say enough in a title: they count there alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub title_phrases: Vec<String>,
     /// Phrases that are masked before `phrases` are looked for: a sports congress is no party congress.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_phrases: Vec<String>,
     /// Phrases that say that an article is about something else: with one of these in its title or lede, only `phrases`
-    /// that stand in its title or in the title of a category count.
+    /// (not `title_phrases`) that stand in its title or in the title of a category count.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unless: Vec<String>,
     /// Tags, any of them.
@@ -88,6 +91,7 @@ impl fmt::Display for Reason {
 pub struct Matcher {
     selection: Selection,
     phrases: Phrases,
+    title_phrases: Phrases,
     unless: Phrases,
 }
 
@@ -109,6 +113,7 @@ impl Selection {
     pub fn matcher(&self) -> Matcher {
         Matcher {
             phrases: Phrases::typed(&self.phrases, &self.not_phrases),
+            title_phrases: Phrases::typed(&self.title_phrases, &self.not_phrases),
             unless: Phrases::typed(&self.unless, &[]),
             selection: self.clone(),
         }
@@ -119,15 +124,20 @@ impl Selection {
     pub fn topic_matcher(&self) -> Matcher {
         Matcher {
             phrases: Phrases::exact(&self.phrases, &self.not_phrases),
+            title_phrases: Phrases::exact(&self.title_phrases, &self.not_phrases),
             unless: Phrases::exact(&self.unless, &[]),
             selection: self.clone(),
         }
     }
 
+    const fn has_phrases(&self) -> bool {
+        !self.phrases.is_empty() || !self.title_phrases.is_empty()
+    }
+
     /// Whether nothing is asked for, so that every article matches.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        let lists = [&self.sources, &self.categories, &self.phrases, &self.tags, &self.authors];
+        let lists = [&self.sources, &self.categories, &self.phrases, &self.title_phrases, &self.tags, &self.authors];
         lists.iter().all(|list| list.is_empty()) && self.language.is_none()
     }
 
@@ -140,6 +150,7 @@ impl Selection {
             ("sources", &self.sources),
             ("categories", &self.categories),
             ("phrases", &self.phrases),
+            ("title_phrases", &self.title_phrases),
             ("not_phrases", &self.not_phrases),
             ("unless", &self.unless),
             ("tags", &self.tags),
@@ -158,10 +169,17 @@ impl Selection {
                 faults.push(format!("`{name}` has an entry without a letter or digit: remove it or write its words"));
             }
         }
-        for (name, list) in [("phrases", &self.phrases), ("not_phrases", &self.not_phrases), ("unless", &self.unless)] {
+        for (name, list) in [
+            ("phrases", &self.phrases),
+            ("title_phrases", &self.title_phrases),
+            ("not_phrases", &self.not_phrases),
+            ("unless", &self.unless),
+        ] {
             if let Some(phrase) = list.iter().find(|phrase| gaps(phrase) > MAX_GAPS) {
                 let start: String = phrase.chars().take(30).collect();
-                faults.push(format!("`{name}` has \"{start}…\" with more than {MAX_GAPS} gaps (…): write fewer, or two phrases"));
+                faults.push(format!(
+                    "`{name}` has \"{start}…\" with more than {MAX_GAPS} gaps (…): write fewer, or two phrases"
+                ));
             }
         }
         for slug in self.categories.iter().filter(|slug| !is_slug(slug)).take(3) {
@@ -173,12 +191,16 @@ impl Selection {
             faults
                 .push(format!("`language` is \"{start}\", which is no BCP 47 tag: write for example \"vi\" or \"en\""));
         }
-        if let Some(joint) = self.not_phrases.iter().find(|phrase| phrase.contains(" + ")) {
-            let start: String = joint.chars().take(30).collect();
-            faults.push(format!("`not_phrases` has \"{start}\", but a mask is one run of words: put it into `unless`"));
+        for (name, list) in [("title_phrases", &self.title_phrases), ("not_phrases", &self.not_phrases)] {
+            if let Some(joint) = list.iter().find(|phrase| phrase.contains(" + ")) {
+                let start: String = joint.chars().take(30).collect();
+                faults.push(format!(
+                    "`{name}` has \"{start}\", but a + is known in `phrases` and `unless` alone: move it there"
+                ));
+            }
         }
         for (name, list) in [("not_phrases", &self.not_phrases), ("unless", &self.unless)] {
-            if self.phrases.is_empty() && !list.is_empty() {
+            if !self.has_phrases() && !list.is_empty() {
                 faults.push(format!("`{name}` without `phrases` does nothing: add phrases or remove it"));
             }
         }
@@ -201,8 +223,9 @@ impl Selection {
             categories: lower(&self.categories),
             phrases: list(&self.phrases),
             // Without phrases there is nothing to mask.
-            not_phrases: if self.phrases.is_empty() { Vec::new() } else { list(&self.not_phrases) },
-            unless: if self.phrases.is_empty() { Vec::new() } else { list(&self.unless) },
+            title_phrases: list(&self.title_phrases),
+            not_phrases: if self.has_phrases() { list(&self.not_phrases) } else { Vec::new() },
+            unless: if self.has_phrases() { list(&self.unless) } else { Vec::new() },
             tags: list(&self.tags),
             authors: list(&self.authors),
             language: self.language.as_deref().map(|l| tidy(l).to_ascii_lowercase()).filter(|l| !l.is_empty()),
@@ -283,7 +306,7 @@ mod tests {
         assert!(Selection::default().faults().is_empty());
         let bad = Selection {
             phrases: vec!["a".repeat(101), " … ".to_owned()],
-            tags: vec!["x".to_owned(); 301],
+            tags: vec!["x".to_owned(); 401],
             categories: list(&["Công tác"]),
             language: Some("tiếng Việt".to_owned()),
             ..Selection::default()

@@ -47,9 +47,10 @@ impl<'a> Reading<'a> {
     }
 
     /// How much the phrases weigh in this article, with the phrase and place that weigh most. `unless` outweighs
-    /// everything below the title.
-    fn weigh(&self, phrases: &Phrases, unless: &Phrases) -> (u32, Option<(usize, &'static str)>) {
-        let first = |text: &Text| phrases.find(text).next().map(|hit| hit.phrase);
+    /// everything but whole phrases in a title.
+    fn weigh<'m>(&self, matcher: &'m Matcher) -> (u32, Option<(&'m String, &'static str)>) {
+        let Matcher { selection, phrases, title_phrases, unless } = matcher;
+        let first = |text: &Text| phrases.find(text).next().map(|hit| &selection.phrases[hit.phrase]);
         if let Some(phrase) = first(&self.title) {
             return (TITLE, Some((phrase, "title")));
         }
@@ -59,14 +60,17 @@ impl<'a> Reading<'a> {
         if self.has(unless) {
             return (0, None);
         }
+        if let Some(hit) = title_phrases.find(&self.title).next() {
+            return (LEDE, Some((&selection.title_phrases[hit.phrase], "title")));
+        }
         if let Some(phrase) = first(&self.lede) {
             return (LEDE, Some((phrase, "lede")));
         }
         if let Some((phrase, text)) = phrases.joint(&[&self.title, &self.lede]) {
-            return (LEDE, Some((phrase, if text == 0 { "title" } else { "lede" })));
+            return (LEDE, Some((&selection.phrases[phrase], if text == 0 { "title" } else { "lede" })));
         }
         let mut hits = phrases.find(self.body());
-        let phrase = hits.next().map(|hit| hit.phrase);
+        let phrase = hits.next().map(|hit| &selection.phrases[hit.phrase]);
         // Counting stops where the answer is known.
         let weight = if phrase.is_some() && hits.nth(BODY_HITS - 2).is_some() { BODY } else { 0 };
         (weight, phrase.map(|phrase| (phrase, "body")))
@@ -87,7 +91,7 @@ impl Matcher {
         if !self.passes(article) {
             return None;
         }
-        if self.selection.categories.is_empty() && self.selection.phrases.is_empty() {
+        if self.selection.categories.is_empty() && !self.selection.has_phrases() {
             return Some(Reason::Everything);
         }
         let lies_in =
@@ -95,12 +99,12 @@ impl Matcher {
         if let Some(slug) = self.selection.categories.iter().find(lies_in) {
             return Some(Reason::Category(slug.clone()));
         }
-        if self.phrases.is_empty() {
+        if !self.selection.has_phrases() {
             return None;
         }
-        match reading.weigh(&self.phrases, &self.unless) {
+        match reading.weigh(self) {
             (weight, Some((phrase, place))) if weight >= ENOUGH => {
-                Some(Reason::Phrase { phrase: self.selection.phrases[phrase].clone(), place: place.to_owned() })
+                Some(Reason::Phrase { phrase: phrase.clone(), place: place.to_owned() })
             }
             _ => None,
         }
@@ -210,7 +214,8 @@ mod tests {
     #[test]
     fn parts_may_stand_in_title_and_lede_and_not_in_the_body() {
         let selection = Selection { phrases: list(&["đại hội + đảng ủy"]), ..Selection::default() };
-        let reason = |place: &str| Reason::Phrase { phrase: "đại hội + đảng ủy".to_owned(), place: place.to_owned() };
+        let reason =
+            |place: &str| Reason::Phrase { phrase: "đại hội + đảng ủy".to_owned(), place: place.to_owned() };
         let matches = |title, lede, body| selection.matcher().matches(&article(title, lede, body));
         assert_eq!(matches("Trước đại hội", "Đảng ủy xã họp", ""), Some(reason("title")));
         assert_eq!(matches("Đảng ủy xã họp", "bàn về đại hội", ""), Some(reason("lede")));
@@ -231,6 +236,22 @@ mod tests {
         assert!(matches("Bổ nhiệm huấn luyện viên", "Đội bóng đá tỉnh"));
         let both = Selection { categories: list(&["xay-dung-dang"]), ..selection.clone() };
         assert!(both.matcher().matches(&article("Sáng nay", "bóng đá", "")).is_some());
+    }
+
+    #[test]
+    fn a_title_phrase_counts_in_the_title_alone_and_yields_to_an_exclusion() {
+        let selection = Selection {
+            title_phrases: list(&["chi bộ"]),
+            not_phrases: list(&["chi bộ ấp"]),
+            unless: list(&["làm vườn"]),
+            ..Selection::default()
+        };
+        let matches = |title, lede| selection.matcher().matches(&article(title, lede, ""));
+        let reason = Reason::Phrase { phrase: "chi bộ".to_owned(), place: "title".to_owned() };
+        assert_eq!(matches("Chi bộ đổi giờ họp", "tin"), Some(reason));
+        assert_eq!(matches("Tin", "Chi bộ đổi giờ họp"), None);
+        assert_eq!(matches("Chi bộ ấp họp", ""), None);
+        assert_eq!(matches("Chi bộ đổi giờ họp", "để làm vườn"), None);
     }
 
     #[test]
