@@ -348,8 +348,9 @@ mod tests {
     #[test]
     fn a_gap_takes_the_nearest_and_never_reaches_over_a_mask() {
         let text = Text::new("đại hội x chi bộ y chi bộ");
-        let hits: Vec<_> = Phrases::exact(&["đại hội … chi bộ"], &[]).find(&text).map(|hit| hit.words).collect();
-        assert_eq!(hits, [0..5]);
+        let phrases = Phrases::exact(&["đại hội … chi bộ"], &[]);
+        let mut hits = phrases.find(&text).map(|hit| hit.words);
+        assert_eq!((hits.next(), hits.next()), (Some(0..5), None));
         assert!(found(&["a … d"], &["b c"], "a b c d").is_empty());
         assert!(found(&["b"], &["a … c"], "a b c").is_empty());
         assert_eq!(found(&["b"], &["a … c"], "a b d"), [0]);
