@@ -26,8 +26,8 @@ use crate::text::fold::has_marks;
 /// How many words `…` stands for at most. Punctuation within the sentence does not count.
 pub const GAP: usize = 6;
 
-/// How many `…` one phrase may have: each multiplies the time of a search.
-pub const MAX_GAPS: usize = 2;
+/// How many `…` one phrase (or one part of it) may have: each multiplies the time that a hostile text takes by [`GAP`].
+pub const MAX_GAPS: usize = 1;
 
 /// A text made ready to be searched, once for any number of [`Phrases`].
 #[derive(Debug, Default)]
@@ -339,9 +339,9 @@ mod tests {
         ] {
             assert!(!is_found(text), "{text}");
         }
-        assert_eq!(found(&["a ... b … c"], &[], "a x b y c"), [0]);
+        assert_eq!(found(&["a b ... c"], &[], "a b y c"), [0]);
         assert_eq!(found(&["… a b …"], &[], "x a b y"), [0]);
-        assert!(found(&["a … b … c … d"], &[], "a b c d").is_empty());
+        assert!(found(&["a … b … c"], &[], "a b c").is_empty());
         assert_eq!((gaps("a … b ... c"), gaps("a…"), gaps("…")), (2, 0, 0));
     }
 
@@ -378,10 +378,10 @@ mod tests {
 
     #[test]
     fn a_long_text_takes_a_short_time() {
-        let text = Text::new(&"a ".repeat(100_000));
-        let gapped: Vec<String> = (1..50).map(|n| format!("a … a … {}b", "a ".repeat(n % 7))).collect();
+        let text = Text::new(&"a ".repeat(20_000));
+        let gapped: Vec<String> = (1..50).map(|n| format!("a … {}b", "a ".repeat(n))).collect();
         assert_eq!(Phrases::typed(&gapped, &gapped).find(&text).count(), 0);
-        let text = "a ".repeat(100_000);
+        let text = "a ".repeat(20_000);
         let phrases: Vec<String> = (1..50).map(|n| format!("{}b", "a ".repeat(n))).collect();
         assert_eq!(Phrases::typed(&phrases, &phrases).find(&Text::new(&text)).count(), 0);
     }
