@@ -95,8 +95,8 @@ fn words_that_only_fold_to_the_same_letters_are_in_no_topic() {
     let matchers = TOPICS.map(|topic| (topic, feed(topic).select.topic_matcher()));
     for text in [
         "Thuốc dạng viên nén cho người bệnh",
-        "Kết nạp dạng viên, đội ngũ dạng viên",
-        "Đắp dạng bờ bao; đại hội dạng bờ",
+        "Phát triển dạng viên, đội ngũ dạng viên, quản lý dạng viên",
+        "Đắp dạng bờ bao, thành lập dạng bờ, dài hơi dạng bờ",
         "Chạy dài hơi dạng bờ, dài hơi chỉ bỏ",
         "Thành lập chỉ bỏ, sinh hoạt chỉ bỏ",
         "Công tác tờ chúc cán bộ và tờ chúc cơ sở đảng",
