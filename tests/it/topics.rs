@@ -3,14 +3,18 @@
 
 use std::path::Path;
 
-use loa::clock::Timestamp;
+use loa::clock::{Clock, Timestamp};
 use loa::config::feeds::feed_files;
 use loa::domain::article::{Article, CategoryRef};
-use loa::domain::feed::FeedSpec;
+use loa::domain::feed::{FeedOrigin, FeedSpec};
 use loa::domain::selection::score::{Labels, SHIPPED, Set};
 use loa::domain::selection::{Reading, Reason};
+use loa::domain::site::Site;
+use loa::domain::subscriber::Locale;
+use loa::store::engine::Store;
 use loa::text::slug::is_slug;
 use loa::text::{fold, html};
+use loa::work::publish::Publisher;
 
 use crate::support::binary::Place;
 
@@ -208,4 +212,28 @@ fn a_check_of_the_feeds_is_well_when_what_was_kept_aside_is_found() {
     place.write("labels.tsv", "held tin - A B\n");
     let broken = place.bare(&["check", "--feeds", "--labels", "labels.tsv"]).refused();
     assert!(broken.contains("labels.tsv: line 1: has 1 columns"), "{broken}");
+}
+
+#[tokio::test]
+async fn lists_of_feeds_are_in_the_order_of_the_vietnamese_alphabet() {
+    let store = Store::open("sqlite::memory:").await.expect("a store");
+    let titles = ["Đất và người", "Zalo", "Ân tình", "Dân vận", "An sinh", "Âm nhạc", "Ấp văn hóa"];
+    let specs: Vec<FeedSpec> = titles
+        .iter()
+        .enumerate()
+        .map(|(nth, title)| FeedSpec { slug: format!("f{nth}"), title: (*title).into(), ..feed("tat-ca") })
+        .collect();
+    let clock = Clock::manual(Timestamp(1_763_856_000_000));
+    store.declare_feeds(FeedOrigin::File, &specs, clock.now()).await.expect("declared");
+    let site = Site {
+        title: "Cổng".into(),
+        base_url: "https://tinhuy.example.vn/".parse().expect("a URL"),
+        authority: "tinhuy.example.vn,2021".into(),
+        locale: Locale::Vi,
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let publisher = Publisher::new(store, clock, site, 10);
+    publisher.refresh().await.expect("published");
+    let listed: Vec<String> = publisher.all().iter().map(|p| p.feed.spec.title.to_string()).collect();
+    assert_eq!(listed, ["An sinh", "Âm nhạc", "Ân tình", "Ấp văn hóa", "Dân vận", "Đất và người", "Zalo"]);
 }
