@@ -216,7 +216,8 @@ fn a_check_of_the_feeds_is_well_when_what_was_kept_aside_is_found() {
 
 #[tokio::test]
 async fn lists_of_feeds_are_in_the_order_of_the_vietnamese_alphabet() {
-    let store = Store::open("sqlite::memory:").await.expect("a store");
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = Store::open(&format!("sqlite://{}", dir.path().join("loa.db").display())).await.expect("a store");
     let titles = ["Đất và người", "Zalo", "Ân tình", "Dân vận", "An sinh", "Âm nhạc", "Ấp văn hóa"];
     let specs: Vec<FeedSpec> = titles
         .iter()
