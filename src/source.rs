@@ -4,6 +4,7 @@ mod database;
 pub mod folder;
 pub mod joomla;
 mod stamp;
+pub mod syndication;
 mod unique;
 mod web;
 
@@ -192,6 +193,8 @@ pub enum Settings {
     Folder(folder::Settings),
     /// `kind = "joomla"`
     Joomla(joomla::Settings),
+    /// `kind = "feed"`
+    Feed(syndication::Settings),
 }
 
 /// A source of any kind, so that callers need no generics.
@@ -201,6 +204,8 @@ pub enum AnySource {
     Folder(folder::Folder),
     /// Joomla's tables.
     Joomla(Box<joomla::Joomla>),
+    /// RSS, Atom and JSON feeds.
+    Feed(Box<syndication::Syndication>),
 }
 
 impl AnySource {
@@ -212,6 +217,7 @@ impl AnySource {
         Ok(match settings {
             Settings::Folder(settings) => Self::Folder(folder::Folder::open(name, settings)?),
             Settings::Joomla(settings) => Self::Joomla(Box::new(joomla::Joomla::open(name, settings)?)),
+            Settings::Feed(settings) => Self::Feed(Box::new(syndication::Syndication::open(name, settings)?)),
         })
     }
 }
@@ -222,6 +228,7 @@ macro_rules! each {
         match $source {
             AnySource::Folder($inner) => $call,
             AnySource::Joomla($inner) => $call,
+            AnySource::Feed($inner) => $call,
         }
     };
 }
