@@ -18,6 +18,8 @@ mod link;
 mod picture;
 mod poll;
 mod rss;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod when;
 mod whole;

@@ -188,7 +188,7 @@ impl Web {
         let mut way = vec![asked.clone()];
         loop {
             let at = &way[way.len() - 1];
-            self.manners.ask(&self.client, &self.words, at, now).await?;
+            self.manners.ask(&self.client, &self.words, at, way.len() > 1, now).await?;
             match self.exchange(&way, call, kept.as_ref(), now).await? {
                 Step::Done(answer) => return Ok(answer),
                 Step::Elsewhere(next) if way.contains(&next) => {

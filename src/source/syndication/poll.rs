@@ -35,7 +35,11 @@ impl Syndication {
         let (mut faults, mut failed): (Vec<Fault>, Option<SourceError>) = (Vec::new(), None);
         for (feed, kept) in self.feeds.iter().zip(&mut memory.documents) {
             match self.read(feed, kept.is_some(), ask.now).await {
-                Ok(Some(document)) => *kept = Some(document),
+                Ok(Some((document, page))) => {
+                    *kept = Some(document);
+                    // Only now is "unchanged" an answer that loses nothing.
+                    self.web.settle(&page);
+                }
                 Ok(None) => {}
                 Err(error) if ask.known.is_empty() || self.feeds.len() == 1 => return Err(error),
                 Err(error) => {
@@ -61,12 +65,13 @@ impl Syndication {
     /// One feed, read without regard to what was read before.
     pub(super) async fn read_now(&self, feed: &Feed) -> Result<Document, SourceError> {
         // Whoever only looks has no clock, and no reason to be kept away by what was asked before.
-        let document = self.read(feed, false, Timestamp(0)).await?;
-        document.ok_or_else(|| self.no_feed(&feed.url, "answers that nothing changed, which was not asked"))
+        let read = self.read(feed, false, Timestamp(0)).await?;
+        read.map(|(document, _)| document)
+            .ok_or_else(|| self.no_feed(&feed.url, "answers that nothing changed, which was not asked"))
     }
 
     /// One feed; nothing if it is as it was.
-    async fn read(&self, feed: &Feed, kept: bool, now: Timestamp) -> Result<Option<Document>, SourceError> {
+    async fn read(&self, feed: &Feed, kept: bool, now: Timestamp) -> Result<Option<(Document, Page)>, SourceError> {
         let fresh = if kept { Fresh::IfChanged } else { Fresh::Always };
         let call = Call { accept: ACCEPT, headers: &[], max: MOST_BYTES, fresh };
         let page = match self.web.get(&feed.url, &call, now).await? {
@@ -90,8 +95,7 @@ impl Syndication {
         let read = tokio::task::spawn_blocking(move || (document::read(&page.text, &reading), page)).await;
         let (read, page) = read.map_err(|error| self.no_feed(&feed.url, &format!("broke the reader: {error}")))?;
         let document = read.map_err(|what| self.no_feed(&feed.url, &what))?;
-        self.web.settle(&page);
-        Ok(Some(document))
+        Ok(Some((document, page)))
     }
 
     /// Joins what the feeds list: each article once, with the categories of every feed that lists it.

@@ -31,14 +31,16 @@ const MOST_BYTES: usize = 8 << 20;
 #[derive(Default)]
 pub(super) struct Watch(Mutex<HashMap<String, Seen>>);
 
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Seen {
     at: Option<Timestamp>,
     missing: u8,
+    /// Why the page was refused at the last look.
+    refused: Option<String>,
 }
 
 impl Seen {
-    fn is_due(self, now: Timestamp) -> bool {
+    fn is_due(&self, now: Timestamp) -> bool {
         let wait = if self.missing > 0 { SOON } else { EVERY };
         self.at.is_none_or(|at| now.since(at) >= wait)
     }
@@ -78,19 +80,21 @@ impl Watch {
         seen.retain(|id, _| left.contains_key(id.as_str()));
         let mut due: Vec<(&str, &Url)> = left
             .iter()
-            .filter(|(id, _)| seen.get(**id).copied().unwrap_or_default().is_due(ask.now))
+            .filter(|(id, _)| seen.get(**id).is_none_or(|seen| seen.is_due(ask.now)))
             .map(|(id, url)| (*id, url))
             .collect();
         due.sort_by_key(|(id, _)| {
-            let seen = seen.get(*id).copied().unwrap_or_default();
-            (seen.missing == 0, seen.at, *id)
+            let seen = seen.get(*id);
+            (seen.is_none_or(|seen| seen.missing == 0), seen.and_then(|seen| seen.at), *id)
         });
         let mut looked = Looked::default();
         let mut there: Option<bool> = None;
         for (id, url) in due.into_iter().take(AT_ONCE) {
             let entry = seen.entry(id.to_owned()).or_default();
-            entry.at = Some(ask.now);
-            match page(web, url, ask.now).await {
+            let before = entry.at.replace(ask.now);
+            let there_now = page(web, url, ask.now).await;
+            entry.refused = None;
+            match there_now {
                 Ok(true) => entry.missing = 0,
                 Ok(false) => {
                     if there.is_none() {
@@ -102,6 +106,7 @@ impl Watch {
                     match there {
                         Some(true) => entry.missing = (entry.missing + 1).min(LOOKS),
                         Some(false) => {
+                            entry.at = before;
                             looked.faults = vec![Fault {
                                 external_id: String::new(),
                                 message: format!(
@@ -112,20 +117,23 @@ impl Watch {
                             }];
                             break;
                         }
-                        None => break,
+                        None => {
+                            entry.at = before;
+                            break;
+                        }
                     }
                 }
                 // One page that is closed says nothing of the next.
-                Err(SourceError::Refused(message)) => {
-                    if looked.faults.is_empty() {
-                        let message = format!("{message} (so it is not seen whether this article was withdrawn)");
-                        looked.faults.push(Fault { external_id: String::new(), message });
-                    }
-                }
+                Err(SourceError::Refused(message)) => entry.refused = Some(message),
                 // The host is away, and the others would only wait for it, too.
                 Err(_) => break,
             }
         }
+        let refused = seen.iter().filter_map(|(id, seen)| Some((id, seen.refused.as_ref()?))).min();
+        looked.faults.extend(refused.map(|(_, message)| Fault {
+            external_id: String::new(),
+            message: format!("{message} (so it is not seen whether this article was withdrawn)"),
+        }));
         looked.gone = seen.iter().filter(|(_, seen)| seen.missing >= LOOKS).map(|(id, _)| id.clone()).collect();
         looked
     }

@@ -8,12 +8,12 @@ use crate::text::date::parse;
 /// A date of a feed; one without a zone is on the wall clock of `zone`.
 pub(super) fn date(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let text = text.trim();
-    if let Some(found) = parse::date(text, zone) {
-        return Some(found);
-    }
-    // `Tue, 23 Nov 2021 14:05:00 ICT`: Indochina Time, which RFC 2822 does not know.
+    // `Tue, 23 Nov 2021 14:05:00 ICT`: Indochina Time, a name that RFC 2822 §4.3 would have taken for UTC.
     if let Some(bare) = text.strip_suffix("ICT") {
         return parse::http(&format!("{} +0700", bare.trim_end()));
+    }
+    if let Some(found) = parse::date(text, zone) {
+        return Some(found);
     }
     // `Tue, 23 Nov 2021 14:05:00`: a date of mail that forgot its zone.
     if text.ends_with(|c: char| c.is_ascii_digit()) {
