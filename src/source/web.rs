@@ -311,3 +311,6 @@ fn plain(url: &Url) -> Url {
 fn essence(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Laws: feeds as a content store. What a feed lists is public; what it no longer lists is gone only when its page is.
 
+mod life;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
