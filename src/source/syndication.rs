@@ -77,7 +77,10 @@ pub struct Settings {
 
 /// One feed or several.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "write the feed's address, or a list of addresses and of { url = \"https://…\", category = \"…\" }"
+)]
 pub enum Urls {
     /// `url = "https://…"`
     One(String),
