@@ -221,7 +221,7 @@ pub enum Settings {
     /// `kind = "joomla"`
     Joomla(joomla::Settings),
     /// `kind = "feed"`
-    Feed(syndication::Settings),
+    Feed(syndication::settings::Settings),
 }
 
 /// A source of any kind, so that callers need no generics.

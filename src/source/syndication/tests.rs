@@ -241,6 +241,8 @@ fn a_title_in_nfd_and_a_date_that_is_none_are_no_obstacle() {
 fn hostile_documents_end_in_a_moment() {
     let deep = format!("<rss>{}</rss>", "<a>".repeat(200_000));
     let wide = rss(&format!("<item>{}</item>", "<a/>".repeat(700_000)));
+    let odd = rss(&format!("<item><link>/1</link>{}</item>", "<x a=\"b>c\" d='>'/>".repeat(1000)));
+    assert_eq!(feed(&odd).items.len(), 1, "a sign in quotes ends no tag");
     let laughs = "<!DOCTYPE rss [<!ENTITY a \"ha\">\
         <!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\">\
         <!ENTITY d \"&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;\"><!ENTITY e \"&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;\">\
