@@ -175,6 +175,23 @@ async fn a_portal_that_has_lost_all_its_pages_has_withdrawn_nothing() {
 }
 
 #[tokio::test]
+async fn a_page_that_may_not_be_looked_at_is_told() {
+    let server = portal(&[1, 2]).await;
+    server.on("/robots.txt", Reply::page("text/plain", "User-agent: *\nDisallow: /bai/1"));
+    let source = one_feed(&server);
+    server.on("/tin", feed(&[item(1), Item { link: "http://10.0.0.1/bai".to_owned(), ..item(2) }]));
+    let before = first(&source).await;
+    server.on("/tin", feed(&[item(3)]));
+    for minutes in [1, 2] {
+        let scan = next(&source, &[&before], later(minutes)).await.expect("a scan");
+        assert_eq!(gone(&scan), set::<u32>([]));
+        let [told] = &scan.faults[..] else { panic!("one of them is enough: {:?}", scan.faults) };
+        assert!(told.message.contains("Disallow: /bai/1") && told.message.contains("not seen"), "{told:?}");
+    }
+    assert_eq!(server.asked_for("/bai/1").len(), 0);
+}
+
+#[tokio::test]
 async fn one_poll_looks_at_few_pages_and_in_the_end_at_all() {
     let server = portal(&(1..=14).collect::<Vec<_>>()).await;
     let source = one_feed(&server);
