@@ -4,7 +4,9 @@ mod database;
 pub mod folder;
 pub mod joomla;
 mod stamp;
+pub mod syndication;
 mod unique;
+mod web;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -218,6 +220,8 @@ pub enum Settings {
     Folder(folder::Settings),
     /// `kind = "joomla"`
     Joomla(joomla::Settings),
+    /// `kind = "feed"`
+    Feed(syndication::settings::Settings),
 }
 
 /// A source of any kind, so that callers need no generics.
@@ -227,6 +231,8 @@ pub enum AnySource {
     Folder(folder::Folder),
     /// Joomla's tables.
     Joomla(Box<joomla::Joomla>),
+    /// RSS, Atom and JSON feeds.
+    Feed(Box<syndication::Syndication>),
 }
 
 impl AnySource {
@@ -238,6 +244,7 @@ impl AnySource {
         Ok(match settings {
             Settings::Folder(settings) => Self::Folder(folder::Folder::open(name, settings)?),
             Settings::Joomla(settings) => Self::Joomla(Box::new(joomla::Joomla::open(name, settings)?)),
+            Settings::Feed(settings) => Self::Feed(Box::new(syndication::Syndication::open(name, settings)?)),
         })
     }
 }
@@ -248,6 +255,7 @@ macro_rules! each {
         match $source {
             AnySource::Folder($inner) => $call,
             AnySource::Joomla($inner) => $call,
+            AnySource::Feed($inner) => $call,
         }
     };
 }

@@ -10,6 +10,9 @@ mod folder;
 pub mod joomla;
 mod joomla_changes;
 mod joomla_refusals;
+mod syndication;
+mod web;
+pub mod web_server;
 
 /// An instant from RFC 3339.
 fn at(text: &str) -> Timestamp {
