@@ -1,0 +1,359 @@
+//! The keys of a source of kind `html`, and the selectors that they and a preset make. Reads no page.
+
+use std::fmt;
+
+use ipnet::IpNet;
+use jiff::tz::TimeZone;
+use scraper::{ElementRef, Selector};
+use serde::Deserialize;
+use url::Url;
+
+use super::super::{SourceError, time_zone};
+use super::address::{Home, Pattern};
+use super::preset::{self, Preset};
+
+/// The keys of a source of kind `html`. Every selector is a CSS selector or a list of them, of which the first that finds
+/// something counts; one that is given takes the place of the preset's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Pages that list articles, the newest first: one address, several, or tables of `url` and `category`.
+    #[serde(default)]
+    pub list_url: Lists,
+    /// Selectors for a known system.
+    pub preset: Option<Preset>,
+    /// The element around each entry of a list.
+    #[serde(default)]
+    pub item: Words,
+    /// The link to the article, within its entry if `item` is given.
+    #[serde(default)]
+    pub link: Words,
+    /// Which links are articles: `*` is any run of characters, a leading `!` excludes.
+    #[serde(default)]
+    pub link_pattern: Words,
+    /// The link to the list's next page.
+    #[serde(default)]
+    pub next: Words,
+    /// The article's title.
+    #[serde(default)]
+    pub title: Words,
+    /// Its date; looked for on its page and then in its entry.
+    #[serde(default)]
+    pub date: Words,
+    /// Who wrote it.
+    #[serde(default)]
+    pub author: Words,
+    /// Its category, or the way to it from the outermost.
+    #[serde(default)]
+    pub category: Words,
+    /// The one element that holds its text.
+    #[serde(default)]
+    pub content: Words,
+    /// Its lede, where it does not stand in the text.
+    #[serde(default)]
+    pub summary: Words,
+    /// The picture that stands for it.
+    #[serde(default)]
+    pub image: Words,
+    /// What is cut out of the text, besides what the preset cuts out.
+    #[serde(default)]
+    pub remove: Words,
+    /// Pages of each list that the first poll reads.
+    #[serde(default = "one")]
+    pub pages: usize,
+    /// Addresses of sitemaps, of news sitemaps or of indexes of them.
+    #[serde(default)]
+    pub sitemap: Words,
+    /// Articles of one page of a list, or of the sitemap, that are looked at.
+    #[serde(default = "limit")]
+    pub limit: usize,
+    /// Pages of articles that one poll reads.
+    #[serde(default = "per_poll")]
+    pub per_poll: usize,
+    /// IANA name of the zone in which dates without an offset are meant.
+    #[serde(default = "home")]
+    pub timezone: String,
+    /// BCP 47 tag of the articles' language; otherwise what the page says.
+    #[serde(default)]
+    pub language: String,
+    /// From the end of one call to a host to the next, in seconds.
+    #[serde(default = "pause")]
+    pub pause: f64,
+    /// For one whole call, in seconds.
+    #[serde(default = "timeout")]
+    pub timeout: f64,
+    /// Private networks that may be called, exactly named.
+    #[serde(default)]
+    pub allow: Vec<IpNet>,
+    /// Whether `robots.txt` is asked and obeyed.
+    #[serde(default = "yes")]
+    pub robots: bool,
+}
+
+const fn one() -> usize {
+    1
+}
+
+const fn limit() -> usize {
+    30
+}
+
+const fn per_poll() -> usize {
+    20
+}
+
+fn home() -> String {
+    "Asia/Ho_Chi_Minh".to_owned()
+}
+
+const fn pause() -> f64 {
+    1.0
+}
+
+const fn timeout() -> f64 {
+    20.0
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// One text or several.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "Spelled")]
+pub struct Words(Vec<String>);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a text, or a list of texts")]
+enum Spelled {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl From<Spelled> for Words {
+    fn from(spelled: Spelled) -> Self {
+        Self(match spelled {
+            Spelled::One(one) => vec![one],
+            Spelled::Many(many) => many,
+        })
+    }
+}
+
+/// One list or several.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "ListsSpelled")]
+pub struct Lists(Vec<ListEntry>);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an address, or a list of addresses or of tables with `url` and `category`")]
+enum ListsSpelled {
+    One(ListEntry),
+    Many(Vec<ListEntry>),
+}
+
+impl From<ListsSpelled> for Lists {
+    fn from(spelled: ListsSpelled) -> Self {
+        Self(match spelled {
+            ListsSpelled::One(one) => vec![one],
+            ListsSpelled::Many(many) => many,
+        })
+    }
+}
+
+/// A list: its address, or its address with the category of all that it lists.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "an address, or a table with `url` and `category`")]
+enum ListEntry {
+    Url(String),
+    Table(ListTable),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListTable {
+    url: String,
+    category: Option<String>,
+}
+
+/// A page that lists articles.
+#[derive(Clone, Debug)]
+pub(super) struct List {
+    pub url: Url,
+    /// Titles from the outermost category to the one that the list shows; empty if nobody said.
+    pub category: Vec<String>,
+}
+
+/// Selectors of one key, in the order in which they are tried.
+#[derive(Clone)]
+pub(super) struct Choice(Vec<(String, Selector)>);
+
+impl fmt::Debug for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(text, _)| text)).finish()
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Choice {
+    /// Compiles the selectors of a key.
+    fn new<T: AsRef<str>>(name: &str, key: &str, selectors: &[T]) -> Result<Self, SourceError> {
+        let compiled = selectors.iter().map(|text| {
+            let text = text.as_ref();
+            let selector = Selector::parse(text).map_err(|_| {
+                SourceError::Schema(format!(
+                    "source `{name}`: {key} = \"{text}\" is not a CSS selector; write one such as \".item-page h2\""
+                ))
+            })?;
+            Ok((text.to_owned(), selector))
+        });
+        Ok(Self(compiled.collect::<Result<_, SourceError>>()?))
+    }
+
+    /// Selectors of this house, which are known to be right.
+    pub(super) fn own(selectors: &[&str]) -> Self {
+        Self::new("", "", selectors).expect("selectors of ours are tested")
+    }
+
+    /// Whether nothing was configured.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What the first selector that finds anything finds below an element.
+    pub(super) fn all<'a>(&self, below: ElementRef<'a>) -> Vec<ElementRef<'a>> {
+        let found = self.0.iter().map(|(_, selector)| below.select(selector).collect::<Vec<_>>());
+        found.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+    }
+
+    /// The first thing that is found below an element.
+    pub(super) fn first<'a>(&self, below: ElementRef<'a>) -> Option<ElementRef<'a>> {
+        self.0.iter().find_map(|(_, selector)| below.select(selector).next())
+    }
+
+    /// Everything that any of the selectors finds below an element.
+    pub(super) fn every<'a>(&self, below: ElementRef<'a>) -> Vec<ElementRef<'a>> {
+        self.0.iter().flat_map(|(_, selector)| below.select(selector).collect::<Vec<_>>()).collect()
+    }
+
+    /// Whether an element is one of those that are meant.
+    pub(super) fn matches(&self, element: &ElementRef<'_>) -> bool {
+        self.0.iter().any(|(_, selector)| selector.matches(element))
+    }
+}
+
+/// What the settings say, ready for use.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub lists: Vec<List>,
+    pub sitemaps: Vec<Url>,
+    pub home: Home,
+    pub pattern: Pattern,
+    pub item: Choice,
+    pub link: Choice,
+    pub next: Choice,
+    pub title: Choice,
+    pub date: Choice,
+    pub author: Choice,
+    pub category: Choice,
+    pub content: Choice,
+    pub summary: Choice,
+    pub image: Choice,
+    pub remove: Choice,
+    pub pages: usize,
+    pub limit: usize,
+    pub per_poll: usize,
+    pub zone: TimeZone,
+    pub language: String,
+}
+
+impl Rules {
+    /// Checks the settings.
+    pub(super) fn new(name: &str, settings: &Settings) -> Result<Self, SourceError> {
+        let fault = |what: String| SourceError::Schema(format!("source `{name}`: {what}"));
+        let lists = settings.list_url.0.iter().map(|entry| list(name, entry)).collect::<Result<Vec<_>, _>>()?;
+        let sitemaps =
+            settings.sitemap.0.iter().map(|url| address(name, "sitemap", url)).collect::<Result<Vec<_>, _>>()?;
+        let all: Vec<Url> = lists.iter().map(|list| &list.url).chain(&sitemaps).cloned().collect();
+        let Some(first) = all.first() else {
+            return Err(fault(
+                "nothing says where the articles are; give `list_url` (a page that lists them) or `sitemap`".to_owned(),
+            ));
+        };
+        for (key, value, most) in
+            [("pages", settings.pages, 50), ("limit", settings.limit, 500), ("per_poll", settings.per_poll, 200)]
+        {
+            if !(1..=most).contains(&value) {
+                return Err(fault(format!("{key} = {value} is not from 1 to {most}; write such a number")));
+            }
+        }
+        let of_preset = settings.preset.map_or(&preset::NONE, Preset::selectors);
+        let choice = |key: &str, own: &Words, other: &[&str]| {
+            if own.0.is_empty() { Choice::new(name, key, other) } else { Choice::new(name, key, &own.0) }
+        };
+        let mut remove = settings.remove.0.clone();
+        remove.extend(of_preset.remove.iter().map(|text| (*text).to_owned()));
+        let pattern = Pattern::new(&settings.link_pattern.0);
+        let any_link: &[&str] = if of_preset.link.is_empty() && !pattern.is_empty() { &["a[href]"] } else { of_preset.link };
+        let rules = Self {
+            home: Home::new(first, &all),
+            pattern,
+            item: choice("item", &settings.item, if settings.link.0.is_empty() { of_preset.item } else { &[] })?,
+            link: choice("link", &settings.link, any_link)?,
+            next: choice("next", &settings.next, of_preset.next)?,
+            title: choice("title", &settings.title, of_preset.title)?,
+            date: choice("date", &settings.date, of_preset.date)?,
+            author: choice("author", &settings.author, of_preset.author)?,
+            category: choice("category", &settings.category, of_preset.category)?,
+            content: choice("content", &settings.content, of_preset.content)?,
+            summary: choice("summary", &settings.summary, &[])?,
+            image: choice("image", &settings.image, of_preset.image)?,
+            remove: Choice::new(name, "remove", &remove)?,
+            pages: settings.pages,
+            limit: settings.limit,
+            per_poll: settings.per_poll,
+            zone: time_zone(name, &settings.timezone)?,
+            language: settings.language.clone(),
+            lists,
+            sitemaps,
+        };
+        if rules.content.is_empty() {
+            return Err(fault(
+                "nothing says where the text of an article is; give `content` (a CSS selector) or a `preset`".to_owned(),
+            ));
+        }
+        if !rules.lists.is_empty() && rules.link.is_empty() {
+            return Err(fault(
+                "nothing says which links of a list are articles; give `link` (a CSS selector), `link_pattern` or a \
+                 `preset`"
+                    .to_owned(),
+            ));
+        }
+        Ok(rules)
+    }
+}
+
+fn list(name: &str, entry: &ListEntry) -> Result<List, SourceError> {
+    let (url, category) = match entry {
+        ListEntry::Url(url) => (url, None),
+        ListEntry::Table(table) => (&table.url, table.category.as_deref()),
+    };
+    let titles = category.into_iter().flat_map(|path| path.split('/')).map(str::trim).filter(|title| !title.is_empty());
+    Ok(List { url: address(name, "list_url", url)?, category: titles.map(str::to_owned).collect() })
+}
+
+fn address(name: &str, key: &str, text: &str) -> Result<Url, SourceError> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let mut url = url.ok_or_else(|| {
+        SourceError::Schema(format!(
+            "source `{name}`: {key} = \"{text}\" is not an address; write it as a browser shows it, such as \
+             https://portal.example.vn/tin-tuc"
+        ))
+    })?;
+    url.set_fragment(None);
+    Ok(url)
+}
