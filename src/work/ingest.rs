@@ -1,6 +1,7 @@
 //! Ingest: one poll of one source, from the scan to one transaction. Compares sets, not timestamps: a portal changes
 //! what is public without touching any date (content-store.md §7). A read error means no conclusions.
 
+mod calls;
 mod compare;
 mod feeds;
 mod look;
@@ -9,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use self::calls::Calls;
 use self::compare::opened;
 use self::look::Look;
 use crate::clock::{Clock, Timestamp};
@@ -42,10 +44,13 @@ pub struct Settings {
     pub each_category: bool,
     /// How many articles a feed document shows: what readers see, every poll looks at.
     pub window: i64,
+    /// A source with fewer public articles than this is swept at every poll; see [`crate::source::SMALL`].
+    pub small: usize,
 }
 
 /// What one poll did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts, each of which may hold beside any other")]
 pub struct Report {
     /// Changes in numbers.
     pub applied: Applied,
@@ -96,8 +101,8 @@ pub struct Ingest {
     swept: Mutex<BTreeSet<String>>,
     /// Sources that asked to be left alone, and until when.
     resting: Mutex<BTreeMap<String, Timestamp>>,
-    /// When the clock alone next changes what is public, by source.
-    flips: Mutex<BTreeMap<String, Timestamp>>,
+    /// Polls that do not wait for their beat.
+    calls: Mutex<BTreeMap<String, Calls>>,
     /// What the log was told of each source's faults: once is enough while they stand.
     told: Mutex<BTreeMap<String, Vec<String>>>,
 }
@@ -142,7 +147,7 @@ impl Ingest {
             polling: Mutex::default(),
             swept: Mutex::default(),
             resting: Mutex::default(),
-            flips: Mutex::default(),
+            calls: Mutex::default(),
             told: Mutex::default(),
         }
     }
@@ -177,27 +182,9 @@ impl Ingest {
         self.poll_since(name, Some(Timestamp(now.0 - now.0.rem_euclid(1000)))).await
     }
 
-    /// Polls each source in which the clock has just made an article public or hidden it. Costs nothing while it has not:
-    /// call it often.
-    pub async fn poll_flips(&self) {
-        let now = self.clock.now();
-        let due: Vec<(String, Timestamp)> = {
-            let mut flips = self.flips.lock().unwrap_or_else(PoisonError::into_inner);
-            // What is tried once is left to the beats: a source that is away must not be called every second.
-            flips.extract_if(.., |_, at| *at <= now).collect()
-        };
-        for (name, at) in due {
-            if let Err(e) = self.poll_since(&name, Some(at)).await {
-                tracing::error!(source = name, "poll failed, nothing was concluded: {e}");
-            }
-        }
-    }
-
     /// Polls unless somebody is polling, or has polled since `beat`, or the source asked for rest.
     async fn poll_since(&self, name: &str, beat: Option<Timestamp>) -> Result<Report, IngestError> {
-        let source = self.sources.get(name).ok_or_else(|| {
-            IngestError::Unknown(name.to_owned(), self.sources.keys().cloned().collect::<Vec<_>>().join(", "))
-        })?;
+        let source = self.source(name)?;
         let busy = || Ok(Report { busy: true, ..Report::default() });
         let Some(_turn) = Turn::take(&self.polling, name) else { return busy() };
         if let Some(until) = self.resting(name) {
@@ -239,6 +226,12 @@ impl Ingest {
         result
     }
 
+    fn source(&self, name: &str) -> Result<&AnySource, IngestError> {
+        let named = self.sources.get(name).map(Arc::as_ref);
+        let names = || self.sources.keys().cloned().collect::<Vec<_>>().join(", ");
+        named.ok_or_else(|| IngestError::Unknown(name.to_owned(), names()))
+    }
+
     /// Until when the source asked to be left alone, if that time has not passed.
     fn resting(&self, name: &str) -> Option<Timestamp> {
         let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -248,16 +241,6 @@ impl Ingest {
         }
         resting.remove(name);
         None
-    }
-
-    async fn expect_flip(&self, name: &str) -> Result<(), IngestError> {
-        let next = self.store.next_flip(name).await?;
-        let mut flips = self.flips.lock().unwrap_or_else(PoisonError::into_inner);
-        match next {
-            Some(at) => flips.insert(name.to_owned(), at),
-            None => flips.remove(name),
-        };
-        Ok(())
     }
 
     /// Lets go what the flood guard holds of a source. Answers how many changes went free.
