@@ -2,6 +2,7 @@
 
 mod database;
 pub mod folder;
+pub mod html;
 pub mod joomla;
 mod stamp;
 mod unique;
@@ -216,6 +217,8 @@ pub enum Settings {
     Folder(folder::Settings),
     /// `kind = "joomla"`
     Joomla(joomla::Settings),
+    /// `kind = "html"`
+    Html(Box<html::settings::Settings>),
 }
 
 /// A source of any kind, so that callers need no generics.
@@ -225,6 +228,8 @@ pub enum AnySource {
     Folder(folder::Folder),
     /// Joomla's tables.
     Joomla(Box<joomla::Joomla>),
+    /// Pages, read by CSS selectors.
+    Html(Box<html::Pages>),
 }
 
 impl AnySource {
@@ -236,6 +241,7 @@ impl AnySource {
         Ok(match settings {
             Settings::Folder(settings) => Self::Folder(folder::Folder::open(name, settings)?),
             Settings::Joomla(settings) => Self::Joomla(Box::new(joomla::Joomla::open(name, settings)?)),
+            Settings::Html(settings) => Self::Html(Box::new(html::Pages::open(name, *settings)?)),
         })
     }
 }
@@ -246,6 +252,7 @@ macro_rules! each {
         match $source {
             AnySource::Folder($inner) => $call,
             AnySource::Joomla($inner) => $call,
+            AnySource::Html($inner) => $call,
         }
     };
 }

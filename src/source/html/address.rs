@@ -6,8 +6,24 @@ use url::Url;
 
 /// Parameters that say where a reader came from or who they are, never which page is meant.
 const DROPPED: [&str; 18] = [
-    "fbclid", "gclid", "gclsrc", "dclid", "yclid", "msclkid", "twclid", "igshid", "zarsrc", "mc_cid", "mc_eid", "_ga",
-    "_gl", "phpsessid", "jsessionid", "sessionid", "asp.net_sessionid", "cfid",
+    "fbclid",
+    "gclid",
+    "gclsrc",
+    "dclid",
+    "yclid",
+    "msclkid",
+    "twclid",
+    "igshid",
+    "zarsrc",
+    "mc_cid",
+    "mc_eid",
+    "_ga",
+    "_gl",
+    "phpsessid",
+    "jsessionid",
+    "sessionid",
+    "asp.net_sessionid",
+    "cfid",
 ];
 
 /// Endings of files that are no pages.
@@ -85,11 +101,7 @@ impl Home {
         url.set_path(&path);
         let kept = kept_query(link);
         url.set_query((!kept.is_empty()).then_some(kept.as_str()));
-        if host(&url) == host(&self.root) {
-            url[url::Position::BeforePath..].to_owned()
-        } else {
-            url.into()
-        }
+        if host(&url) == host(&self.root) { url[url::Position::BeforePath..].to_owned() } else { url.into() }
     }
 }
 
@@ -177,9 +189,7 @@ impl Pattern {
     /// Whether an article may have this id, or this whole address.
     pub(super) fn fits(&self, id: &str, url: &Url) -> bool {
         let any = |patterns: &[String]| {
-            patterns.iter().any(|pattern| {
-                glob(pattern, if pattern.starts_with("http") { url.as_str() } else { id })
-            })
+            patterns.iter().any(|pattern| glob(pattern, if pattern.starts_with("http") { url.as_str() } else { id }))
         };
         (self.wanted.is_empty() || any(&self.wanted)) && !any(&self.unwanted)
     }
@@ -237,7 +247,10 @@ mod tests {
         let id = home().id(&url("https://ban.example.vn/a?id=3")).expect("an id");
         assert_eq!((id.as_str(), home().url(&id)), ("https://ban.example.vn/a?id=3", Some(url(&id))));
         assert_eq!(home().url("/tin/9019-bai"), Some(url("https://portal.example.vn/tin/9019-bai")));
-        assert_eq!(home().id(&url("https://portal.example.vn/Tin.aspx?ID=9&m=2")).as_deref(), Some("/Tin.aspx?ID=9&m=2"));
+        assert_eq!(
+            home().id(&url("https://portal.example.vn/Tin.aspx?ID=9&m=2")).as_deref(),
+            Some("/Tin.aspx?ID=9&m=2")
+        );
     }
 
     #[test]

@@ -13,8 +13,8 @@ use jiff::tz::TimeZone;
 use scraper::{ElementRef, Html, Node};
 use url::Url;
 
-use super::settings::{Choice, Rules};
 use super::metadata::Metadata;
+use super::settings::{Choice, Rules};
 use super::{bounds, byline, furniture, when};
 use crate::clock::Timestamp;
 use crate::domain::article::Image;
@@ -75,9 +75,11 @@ pub(super) fn read(text: &str, at: &Url, rules: &Rules) -> Result<Piece, String>
     let root = page.root_element();
     let content = only(rules.content.all(root), rules)?;
     if Choice::own(&["input[type=password]"]).first(content).is_some() {
-        return Err("asks for a password where the article should be; it is for members, or the portal shows its login \
+        return Err(
+            "asks for a password where the article should be; it is for members, or the portal shows its login \
                     page instead"
-            .to_owned());
+                .to_owned(),
+        );
     }
     let title = rules.title.first(root);
     let mut piece = Piece {
@@ -85,7 +87,11 @@ pub(super) fn read(text: &str, at: &Url, rules: &Rules) -> Result<Piece, String>
         published: date_of(root, &rules.date, &rules.zone).or_else(|| first_date(&said.published, &rules.zone)),
         updated: first_date(&said.modified, &rules.zone),
         category: category(rules.category.all(root), &said, at),
-        language: if rules.language.is_empty() { said.language.clone().unwrap_or_default() } else { rules.language.clone() },
+        language: if rules.language.is_empty() {
+            said.language.clone().unwrap_or_default()
+        } else {
+            rules.language.clone()
+        },
         canonical: said.canonical.as_deref().and_then(|url| base.join(url).ok()),
         image: image(rules.image.first(root), &said, &base),
         authors: authors(&rules.author.all(root)),
@@ -151,7 +157,8 @@ fn only<'a>(found: Vec<ElementRef<'a>>, rules: &Rules) -> Result<ElementRef<'a>,
 
 /// What links of a page are relative to (HTML, 4.2.3).
 pub(super) fn base_of(page: &Html, at: &Url) -> Url {
-    let base = Choice::own(&["base[href]"]).first(page.root_element()).and_then(|base| at.join(base.attr("href")?).ok());
+    let base =
+        Choice::own(&["base[href]"]).first(page.root_element()).and_then(|base| at.join(base.attr("href")?).ok());
     base.filter(|base| matches!(base.scheme(), "http" | "https")).unwrap_or_else(|| at.clone())
 }
 
@@ -160,7 +167,8 @@ pub(super) fn date_of(below: ElementRef<'_>, selectors: &Choice, zone: &TimeZone
     let selected = selectors.all(below);
     selected.into_iter().find_map(|element| {
         let written = element.attr("datetime").or_else(|| element.attr("content"));
-        let inner = || Choice::own(&["time[datetime]"]).first(element).and_then(|time| date(time.attr("datetime")?, zone));
+        let inner =
+            || Choice::own(&["time[datetime]"]).first(element).and_then(|time| date(time.attr("datetime")?, zone));
         written.and_then(|text| date(text, zone)).or_else(inner).or_else(|| when::find(&words_of(element), zone))
     })
 }
@@ -196,7 +204,8 @@ fn category(selected: Vec<ElementRef<'_>>, said: &Metadata, at: &Url) -> Vec<Str
             // The last step, the page itself, has no address.
             None => true,
         };
-        names = said.crumbs.iter().filter(|(_, url)| !is_here(url)).map(|(name, _)| plain(name).into_string()).collect();
+        names =
+            said.crumbs.iter().filter(|(_, url)| !is_here(url)).map(|(name, _)| plain(name).into_string()).collect();
     }
     if names.is_empty() {
         names.extend(said.section.clone());
@@ -211,7 +220,8 @@ fn category(selected: Vec<ElementRef<'_>>, said: &Metadata, at: &Url) -> Vec<Str
 }
 
 fn authors(selected: &[ElementRef<'_>]) -> Vec<String> {
-    let labels = ["viet boi", "dang boi", "tac gia", "nguoi viet", "nguoi dang", "written by", "posted by", "by", "author"];
+    let labels =
+        ["viet boi", "dang boi", "tac gia", "nguoi viet", "nguoi dang", "written by", "posted by", "by", "author"];
     let names: Vec<String> = selected
         .iter()
         .map(|e| without_label(&e.attr("content").map_or_else(|| words_of(*e), str::to_owned), &labels))
@@ -251,14 +261,15 @@ fn without_label(text: &str, labels: &[&str]) -> String {
 
 fn image(selected: Option<ElementRef<'_>>, said: &Metadata, base: &Url) -> Option<Image> {
     let of_element = |element: ElementRef<'_>| {
-        let picture = if element.value().name() == "img" { element } else { Choice::own(&["img"]).first(element).unwrap_or(element) };
+        let inner = Choice::own(&["img"]).first(element);
+        let picture = if element.value().name() == "img" { element } else { inner.unwrap_or(element) };
         let url = lazy(picture).or_else(|| ["src", "content", "href"].iter().find_map(|name| picture.attr(name)))?;
-        Some((base.join(url.trim()).ok()?, picture.attr("alt").unwrap_or_default()))
+        Some((base.join(url.trim()).ok()?, picture.attr("alt").unwrap_or_default().to_owned()))
     };
     let of_page = || {
         let urls = said.images.iter().filter_map(|url| base.join(url).ok());
         // Themes name the portal's emblem where an article has no picture.
-        urls.map(|url| (url, "")).find(|(url, _)| !url.path().to_ascii_lowercase().contains("logo"))
+        urls.map(|url| (url, String::new())).find(|(url, _)| !url.path().to_ascii_lowercase().contains("logo"))
     };
     let (mut url, alt) = selected.and_then(of_element).or_else(of_page)?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -269,7 +280,7 @@ fn image(selected: Option<ElementRef<'_>>, said: &Metadata, base: &Url) -> Optio
     Some(Image {
         media_type: media_type(url.as_str()).to_owned(),
         url: url.into(),
-        alt: XmlText::new(alt),
+        alt: XmlText::new(&alt),
         width: None,
         height: None,
         length: None,
@@ -278,7 +289,10 @@ fn image(selected: Option<ElementRef<'_>>, said: &Metadata, base: &Url) -> Optio
 
 /// The address of a picture that a script would load later.
 fn lazy<'a>(picture: ElementRef<'a>) -> Option<&'a str> {
-    ["data-src", "data-original", "data-lazy-src"].iter().find_map(|name| picture.attr(name)).filter(|url| !url.is_empty())
+    ["data-src", "data-original", "data-lazy-src"]
+        .iter()
+        .find_map(|name| picture.attr(name))
+        .filter(|url| !url.is_empty())
 }
 
 /// Makes links and pictures absolute, and puts in place what a script would load later.
@@ -290,12 +304,15 @@ fn absolute(page: &mut Html, base: &Url) {
             let (name, url) = match element.value().name() {
                 "a" => ("href", element.attr("href")?),
                 "img" => ("src", lazy(element).or_else(|| element.attr("src"))?),
-                "iframe" | "video" | "audio" | "source" | "embed" => ("src", lazy(element).or_else(|| element.attr("src"))?),
+                "iframe" | "video" | "audio" | "source" | "embed" => {
+                    ("src", lazy(element).or_else(|| element.attr("src"))?)
+                }
                 _ => return None,
             };
             // A link within the page leads to nothing in a feed; `data:` and the like are left to the cleaning.
             let url = url.trim();
-            let made = if url.starts_with('#') { base.join(url).ok()? } else { base.join(url).ok().filter(Url::has_host)? };
+            let made =
+                if url.starts_with('#') { base.join(url).ok()? } else { base.join(url).ok().filter(Url::has_host)? };
             Some((element.id(), name, String::from(made)))
         })
         .collect();

@@ -11,13 +11,30 @@ const LONGEST: usize = 60;
 
 /// Words before a colon that are not part of the name, folded.
 const LABELS: [&str; 12] = [
-    "tin anh", "bai anh", "tin va anh", "bai va anh", "tin bai", "tin", "bai", "thuc hien", "nguoi viet", "tac gia",
-    "nguoi thuc hien", "bai viet",
+    "tin anh",
+    "bai anh",
+    "tin va anh",
+    "bai va anh",
+    "tin bai",
+    "tin",
+    "bai",
+    "thuc hien",
+    "nguoi viet",
+    "tac gia",
+    "nguoi thuc hien",
+    "bai viet",
 ];
 
 /// Names of accounts, which say nothing of people; folded.
 const ACCOUNTS: [&str; 9] = [
-    "super user", "administrator", "admin", "webmaster", "editor", "quan tri", "quan tri vien", "bien tap vien",
+    "super user",
+    "administrator",
+    "admin",
+    "webmaster",
+    "editor",
+    "quan tri",
+    "quan tri vien",
+    "bien tap vien",
     "ban bien tap",
 ];
 

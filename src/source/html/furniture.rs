@@ -24,16 +24,31 @@ const NEVER: [&str; 6] = [
 
 /// Headings of lists of other articles, folded.
 const RELATED: [&str; 18] = [
-    "tin lien quan", "tin bai lien quan", "bai viet lien quan", "bai lien quan", "cac tin lien quan", "tin khac",
-    "cac tin khac", "tin tuc khac", "cac bai viet khac", "bai viet khac", "tin moi hon", "tin cu hon", "cac tin moi hon",
-    "cac tin cu hon", "tin cung chuyen muc", "related articles", "newer news", "older news",
+    "tin lien quan",
+    "tin bai lien quan",
+    "bai viet lien quan",
+    "bai lien quan",
+    "cac tin lien quan",
+    "tin khac",
+    "cac tin khac",
+    "tin tuc khac",
+    "cac bai viet khac",
+    "bai viet khac",
+    "tin moi hon",
+    "tin cu hon",
+    "cac tin moi hon",
+    "cac tin cu hon",
+    "tin cung chuyen muc",
+    "related articles",
+    "newer news",
+    "older news",
 ];
 
 /// Words of a counter of readers, folded, and those of them that make it one.
 const COUNTING: [&str; 33] = [
-    "luot", "so", "lan", "xem", "doc", "cac", "bai", "viet", "tin", "da", "dang", "co", "khach", "va", "khong", "thanh",
-    "vien", "online", "truc", "tuyen", "truy", "cap", "tong", "nguoi", "view", "views", "viewed", "hit", "hits", "read",
-    "times", "guests", "visitors",
+    "luot", "so", "lan", "xem", "doc", "cac", "bai", "viet", "tin", "da", "dang", "co", "khach", "va", "khong",
+    "thanh", "vien", "online", "truc", "tuyen", "truy", "cap", "tong", "nguoi", "view", "views", "viewed", "hit",
+    "hits", "read", "times", "guests", "visitors",
 ];
 const COUNTED: [&str; 10] = ["xem", "doc", "online", "tuyen", "cap", "view", "views", "viewed", "hits", "visitors"];
 

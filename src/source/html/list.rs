@@ -9,6 +9,9 @@ use super::article::{base_of, date_of};
 use super::settings::{Choice, Rules};
 use crate::clock::Timestamp;
 
+/// Links below the entries of a blog of Joomla.
+const BARE: [&str; 1] = [".items-more a[href], .com-content-blog__links a[href]"];
+
 /// One entry of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -38,47 +41,30 @@ pub(super) fn read(page: &Html, at: &Url, rules: &Rules) -> Listing {
         anchors: Choice::own(&["a[href]"]).all(root).len(),
         ..Listing::default()
     };
+    let id_of = |link: ElementRef<'_>| {
+        let id = rules.home.id(&href(link, &base)?)?;
+        let url = rules.home.url(&id)?;
+        rules.pattern.fits(&id, &url).then_some(id)
+    };
     let mut seen = BTreeSet::new();
-    let mut add = |link: ElementRef<'_>, date: Option<Timestamp>| {
-        let id = href(link, &base).and_then(|url| {
-            let id = rules.home.id(&url)?;
-            let spelled = rules.home.url(&id)?;
-            rules.pattern.fits(&id, &spelled).then_some(id)
-        });
-        if let Some(id) = id
+    for item in rules.item.all(root) {
+        // The first link of an entry that is an article's: a picture, a title and "read more" lead to the same page.
+        let own = rules.link.matches(&item).then_some(item);
+        if let Some(id) = own.into_iter().chain(rules.link.every(item)).find_map(id_of)
             && seen.insert(id.clone())
         {
-            listing.entries.push(Entry { id, date });
-            return true;
+            listing.entries.push(Entry { id, date: date_of(item, &rules.date, &rules.zone) });
         }
-        false
-    };
-    for item in rules.item.all(root) {
-        let own = rules.link.matches(&item).then_some(item);
-        let mut links = own.into_iter().chain(rules.link.every(item));
-        let date = date_of(item, &rules.date, &rules.zone);
-        // The first link of an entry that is an article's: a picture, a title and "read more" lead to the same page.
-        let _ = links.any(|link| add(link, date));
     }
     // Joomla shows the last entries of a blog, and all of a list, as links without a box around them.
-    if seen.is_empty() {
-        for link in rules.link.every(root) {
-            add(link, None);
-        }
-    } else {
-        for link in rules.item_free(root) {
-            add(link, None);
+    let bare = if seen.is_empty() { rules.link.every(root) } else { Choice::own(&BARE).all(root) };
+    for id in bare.into_iter().filter_map(id_of) {
+        if seen.insert(id.clone()) {
+            listing.entries.push(Entry { id, date: None });
         }
     }
     listing.entries.truncate(rules.limit);
     listing
-}
-
-impl Rules {
-    /// Links that the selectors find outside of any entry, where a preset knows such.
-    fn item_free<'a>(&self, root: ElementRef<'a>) -> Vec<ElementRef<'a>> {
-        Choice::own(&[".items-more a[href], .com-content-blog__links a[href]"]).all(root)
-    }
 }
 
 fn href(link: ElementRef<'_>, base: &Url) -> Option<Url> {

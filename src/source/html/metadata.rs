@@ -11,7 +11,8 @@ const BLOCKS: usize = 20;
 const BLOCK_BYTES: usize = 256 * 1024;
 
 /// Types of schema.org that are articles.
-const ARTICLES: [&str; 6] = ["Article", "NewsArticle", "BlogPosting", "Report", "SocialMediaPosting", "AnalysisNewsArticle"];
+const ARTICLES: [&str; 6] =
+    ["Article", "NewsArticle", "BlogPosting", "Report", "SocialMediaPosting", "AnalysisNewsArticle"];
 
 /// What the page says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -119,10 +120,14 @@ fn names(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(name)) => filled(name).into_iter().collect(),
         Some(Value::Object(person)) => text(person.get("name")).into_iter().collect(),
-        Some(Value::Array(people)) => people.iter().take(10).flat_map(|person| match person {
-            Value::Array(_) => Vec::new(),
-            person => names(Some(person)),
-        }).collect(),
+        Some(Value::Array(people)) => people
+            .iter()
+            .take(10)
+            .flat_map(|person| match person {
+                Value::Array(_) => Vec::new(),
+                person => names(Some(person)),
+            })
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -186,7 +191,13 @@ mod tests {
 
     #[test]
     fn what_is_not_as_the_standard_says_is_passed_over() {
-        for odd in ["", "{", "[[[[]]]]", "1", "{\"@type\":\"Article\",\"headline\":{},\"author\":[[[\"a\"]]],\"image\":[[\"a\"]]}"] {
+        for odd in [
+            "",
+            "{",
+            "[[[[]]]]",
+            "1",
+            "{\"@type\":\"Article\",\"headline\":{},\"author\":[[[\"a\"]]],\"image\":[[\"a\"]]}",
+        ] {
             assert_eq!(read(odd), Metadata::default(), "{odd}");
         }
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));

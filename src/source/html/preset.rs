@@ -101,7 +101,16 @@ const JOOMLA_3: Selectors = Selectors {
     ],
     content: &[".item-page [itemprop=articleBody]"],
     image: &[".item-page .item-image img[itemprop=image]", ".item-page .item-image img"],
-    remove: &[".icons", ".pager", ".pagenav", ".content_rating", ".content_vote", ".article-info", "#article-index", ".tags"],
+    remove: &[
+        ".icons",
+        ".pager",
+        ".pagenav",
+        ".content_rating",
+        ".content_vote",
+        ".article-info",
+        "#article-index",
+        ".tags",
+    ],
 };
 
 const JOOMLA_4: Selectors = Selectors {
@@ -127,7 +136,16 @@ const JOOMLA_4: Selectors = Selectors {
     ],
     content: &[".com-content-article__body"],
     image: &[".com-content-article .item-image img", ".com-content-article figure.article-full-image img"],
-    remove: &[".icons", ".pagenavigation", ".pager", ".content_rating", ".content_vote", ".article-info", "#article-index", ".tags"],
+    remove: &[
+        ".icons",
+        ".pagenavigation",
+        ".pager",
+        ".content_rating",
+        ".content_vote",
+        ".article-info",
+        "#article-index",
+        ".tags",
+    ],
 };
 
 impl Preset {

@@ -298,7 +298,8 @@ impl Rules {
         let mut remove = settings.remove.0.clone();
         remove.extend(of_preset.remove.iter().map(|text| (*text).to_owned()));
         let pattern = Pattern::new(&settings.link_pattern.0);
-        let any_link: &[&str] = if of_preset.link.is_empty() && !pattern.is_empty() { &["a[href]"] } else { of_preset.link };
+        let any_link: &[&str] =
+            if of_preset.link.is_empty() && !pattern.is_empty() { &["a[href]"] } else { of_preset.link };
         let rules = Self {
             home: Home::new(first, &all),
             pattern,
@@ -323,7 +324,8 @@ impl Rules {
         };
         if rules.content.is_empty() {
             return Err(fault(
-                "nothing says where the text of an article is; give `content` (a CSS selector) or a `preset`".to_owned(),
+                "nothing says where the text of an article is; give `content` (a CSS selector) or a `preset`"
+                    .to_owned(),
             ));
         }
         if !rules.lists.is_empty() && rules.link.is_empty() {

@@ -1,6 +1,6 @@
 //! Categories, learnt from lists and articles one by one. One category has one title wherever it stands; none is forgotten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::article::Category;
 use crate::source::stamp::Stamp;
@@ -41,6 +41,19 @@ impl Shelf {
                 known.parent = parent;
             }
         }
+    }
+
+    /// These categories and all above them, each once, in the order given and the nearest first.
+    pub(super) fn with_ancestors(&self, own: Vec<String>) -> Vec<String> {
+        let mut ids = own;
+        let mut at = 0;
+        while let Some(id) = ids.get(at) {
+            ids.extend(self.0.get(id).and_then(|category| category.parent.clone()));
+            let mut seen = BTreeSet::new();
+            ids.retain(|id| seen.insert(id.clone()));
+            at += 1;
+        }
+        ids
     }
 
     /// All of them.

@@ -38,7 +38,11 @@ fn words(text: &str) -> Vec<&str> {
     let split = text.split(|c: char| c.is_whitespace() || matches!(c, '|' | '·' | '•' | '–' | '—'));
     for word in split.filter(|word| !word.is_empty()).take(WORDS) {
         let year = word.len() >= 4 && word.get(..4).is_some_and(|year| year.bytes().all(|b| b.is_ascii_digit()));
-        if year && let [.., month, number] = words[..] && number.len() <= 2 && fold(month) == "thang" {
+        if year
+            && let [.., month, number] = words[..]
+            && number.len() <= 2
+            && fold(month) == "thang"
+        {
             words.push("năm");
         }
         words.push(word);
