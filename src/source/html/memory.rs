@@ -117,7 +117,7 @@ impl Seen {
     /// There is no page. The next poll looks again, and then believes it.
     pub(super) fn missed(&mut self, now: Timestamp) {
         self.missing += 1;
-        self.checked = Some(now);
+        (self.fault, self.checked) = (None, Some(now));
         self.failures += 1;
         self.retry = (self.missing >= MISSING).then(|| now.plus(rest(self.failures)));
     }

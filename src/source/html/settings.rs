@@ -1,5 +1,6 @@
 //! The keys of a source of kind `html`, and the selectors that they and a preset make. Reads no page.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use ipnet::IpNet;
@@ -147,8 +148,8 @@ pub struct Lists(Vec<ListEntry>);
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "an address, or a list of addresses or of tables with `url` and `category`")]
 enum ListsSpelled {
-    One(ListEntry),
     Many(Vec<ListEntry>),
+    One(ListEntry),
 }
 
 impl From<ListsSpelled> for Lists {
@@ -165,14 +166,8 @@ impl From<ListsSpelled> for Lists {
 #[serde(untagged, expecting = "an address, or a table with `url` and `category`")]
 enum ListEntry {
     Url(String),
-    Table(ListTable),
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ListTable {
-    url: String,
-    category: Option<String>,
+    // Not a struct: serde would take two addresses in a row for its two fields.
+    Table(BTreeMap<String, String>),
 }
 
 /// A page that lists articles.
@@ -341,8 +336,15 @@ impl Rules {
 
 fn list(name: &str, entry: &ListEntry) -> Result<List, SourceError> {
     let (url, category) = match entry {
-        ListEntry::Url(url) => (url, None),
-        ListEntry::Table(table) => (&table.url, table.category.as_deref()),
+        ListEntry::Url(url) => (url.as_str(), None),
+        ListEntry::Table(table) => {
+            if let Some(other) = table.keys().find(|key| !matches!(key.as_str(), "url" | "category")) {
+                return Err(SourceError::Schema(format!(
+                    "source `{name}`: a table of list_url has the key `{other}`; it may have `url` and `category`"
+                )));
+            }
+            (table.get("url").map_or("", String::as_str), table.get("category").map(String::as_str))
+        }
     };
     let titles = category.into_iter().flat_map(|path| path.split('/')).map(str::trim).filter(|title| !title.is_empty());
     Ok(List { url: address(name, "list_url", url)?, category: titles.map(str::to_owned).collect() })
