@@ -17,6 +17,7 @@ mod mark;
 mod memory;
 mod metadata;
 mod preset;
+mod rules;
 pub mod settings;
 mod shelf;
 mod sitemap;
@@ -34,7 +35,8 @@ use self::article::Piece;
 use self::mark::Mark;
 use self::memory::{Memory, Seen, Window};
 
-use self::settings::{Rules, Settings};
+use self::rules::Rules;
+use self::settings::Settings;
 use self::visit::Visit;
 use super::web::{Fresh, Options, Web};
 use super::{Ask, Depth, Description, Fault, Fetched, Light, Reach, Rhythm, Scan, Source, SourceError};

@@ -14,7 +14,7 @@ use scraper::{ElementRef, Html, Node};
 use url::Url;
 
 use super::metadata::Metadata;
-use super::settings::{Choice, Rules};
+use super::rules::{Choice, Rules};
 use super::{bounds, byline, furniture, when};
 use crate::clock::Timestamp;
 use crate::domain::article::Image;
@@ -58,7 +58,9 @@ impl Piece {
         stamp.maybe(self.image.as_ref().map(|image| image.url.as_str()));
         for list in [&self.authors, &self.category] {
             stamp.part(list.len().to_string());
-            list.iter().for_each(|part| stamp.part(part));
+            for part in list {
+                stamp.part(part);
+            }
         }
         stamp.hex()
     }
@@ -288,7 +290,7 @@ fn image(selected: Option<ElementRef<'_>>, said: &Metadata, base: &Url) -> Optio
 }
 
 /// The address of a picture that a script would load later.
-fn lazy<'a>(picture: ElementRef<'a>) -> Option<&'a str> {
+fn lazy(picture: ElementRef<'_>) -> Option<&str> {
     ["data-src", "data-original", "data-lazy-src"]
         .iter()
         .find_map(|name| picture.attr(name))
@@ -319,14 +321,13 @@ fn absolute(page: &mut Html, base: &Url) {
     for (id, name, url) in links {
         let Some(mut node) = page.tree.get_mut(id) else { continue };
         let Node::Element(element) = node.value() else { continue };
-        match element.attrs.iter_mut().find(|(key, _)| key.ns.is_empty() && &*key.local == name) {
-            Some((_, value)) => *value = url.as_str().into(),
-            None => {
-                let key = html5ever::QualName::new(None, html5ever::ns!(), name.into());
-                element.attrs.push((key, url.as_str().into()));
-                // Attributes are looked up by their order.
-                element.attrs.sort_by(|a, b| a.0.cmp(&b.0));
-            }
+        if let Some((_, value)) = element.attrs.iter_mut().find(|(key, _)| key.ns.is_empty() && &*key.local == name) {
+            *value = url.as_str().into();
+        } else {
+            let key = html5ever::QualName::new(None, html5ever::ns!(), name.into());
+            element.attrs.push((key, url.as_str().into()));
+            // Attributes are looked up by their order.
+            element.attrs.sort_by(|a, b| a.0.cmp(&b.0));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use scraper::{ElementRef, Node};
 
-use super::settings::Choice;
+use super::rules::Choice;
 use crate::text::fold::fold;
 use crate::text::html::plain;
 

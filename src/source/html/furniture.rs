@@ -7,7 +7,7 @@ use ego_tree::NodeId;
 use jiff::tz::TimeZone;
 use scraper::{ElementRef, Html};
 
-use super::settings::Choice;
+use super::rules::Choice;
 use super::when;
 use crate::text::fold::fold;
 use crate::text::html::plain;

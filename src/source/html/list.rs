@@ -6,7 +6,7 @@ use scraper::{ElementRef, Html};
 use url::Url;
 
 use super::article::{base_of, date_of};
-use super::settings::{Choice, Rules};
+use super::rules::{Choice, Rules};
 use crate::clock::Timestamp;
 
 /// Links below the entries of a blog of Joomla.

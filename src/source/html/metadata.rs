@@ -4,7 +4,7 @@
 use scraper::{ElementRef, Html};
 use serde_json::Value;
 
-use super::settings::Choice;
+use super::rules::Choice;
 
 /// JSON-LD blocks that are read, and bytes of each.
 const BLOCKS: usize = 20;

@@ -5,7 +5,8 @@ use url::Url;
 
 use super::article::{self, Piece};
 use super::list::{self, Listing};
-use super::settings::{Rules, Settings};
+use super::rules::Rules;
+use super::settings::Settings;
 use super::{bounds, escape};
 use crate::domain::article::Image;
 use crate::text::html::{agency, clean, plain};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::article::{self, Piece};
-use super::settings::Rules;
+use super::rules::Rules;
 use super::{Pages, bounds};
 use crate::clock::Timestamp;
 use crate::source::SourceError;

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::list::{self, Listing};
 use super::memory::{Memory, Window};
-use super::settings::List;
+use super::rules::List;
 use super::sitemap::{self, Place, Sitemap};
 use super::visit::not_html;
 use super::{Pages, bounds, shelf};
