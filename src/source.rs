@@ -5,6 +5,7 @@ pub mod folder;
 pub mod html;
 pub mod joomla;
 mod stamp;
+pub mod syndication;
 mod unique;
 mod web;
 
@@ -53,6 +54,9 @@ pub enum Rhythm {
 /// A source with fewer public articles than this is swept at every poll: that costs its database less than a moment, and
 /// whatever an editor does is seen at once (content-store.md §7).
 pub const SMALL: usize = 20_000;
+
+/// So many examples are shown of what is hidden for one reason.
+pub const EXAMPLES: usize = 3;
 
 /// What ingest asks of a scan.
 #[derive(Clone, Copy, Debug)]
@@ -217,6 +221,8 @@ pub enum Settings {
     Folder(folder::Settings),
     /// `kind = "joomla"`
     Joomla(joomla::Settings),
+    /// `kind = "feed"`
+    Feed(syndication::Settings),
     /// `kind = "html"`
     Html(Box<html::settings::Settings>),
 }
@@ -228,6 +234,8 @@ pub enum AnySource {
     Folder(folder::Folder),
     /// Joomla's tables.
     Joomla(Box<joomla::Joomla>),
+    /// RSS, Atom and JSON feeds.
+    Feed(Box<syndication::Syndication>),
     /// Pages, read by CSS selectors.
     Html(Box<html::Pages>),
 }
@@ -241,6 +249,7 @@ impl AnySource {
         Ok(match settings {
             Settings::Folder(settings) => Self::Folder(folder::Folder::open(name, settings)?),
             Settings::Joomla(settings) => Self::Joomla(Box::new(joomla::Joomla::open(name, settings)?)),
+            Settings::Feed(settings) => Self::Feed(Box::new(syndication::Syndication::open(name, settings)?)),
             Settings::Html(settings) => Self::Html(Box::new(html::Pages::open(name, *settings)?)),
         })
     }
@@ -252,6 +261,7 @@ macro_rules! each {
         match $source {
             AnySource::Folder($inner) => $call,
             AnySource::Joomla($inner) => $call,
+            AnySource::Feed($inner) => $call,
             AnySource::Html($inner) => $call,
         }
     };

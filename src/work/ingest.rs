@@ -7,7 +7,7 @@ mod feeds;
 mod look;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use self::calls::Calls;
@@ -85,6 +85,12 @@ pub enum IngestError {
     Store(#[from] StoreError),
 }
 
+/// Is told how far a long import is: articles done, and articles in all.
+pub type Progress = Box<dyn Fn(usize, usize) + Send + Sync>;
+
+/// From one line of the log about a long import to the next, in articles.
+const LOGGED: usize = 5_000;
+
 /// Polls sources. One for the process.
 pub struct Ingest {
     store: Store,
@@ -103,6 +109,8 @@ pub struct Ingest {
     resting: Mutex<BTreeMap<String, Timestamp>>,
     /// Polls that do not wait for their beat.
     calls: Mutex<BTreeMap<String, Calls>>,
+    /// Who is told of long imports, beside the log.
+    progress: OnceLock<Progress>,
     /// What the log was told of each source's faults: once is enough while they stand.
     told: Mutex<BTreeMap<String, Vec<String>>>,
 }
@@ -148,6 +156,7 @@ impl Ingest {
             swept: Mutex::default(),
             resting: Mutex::default(),
             calls: Mutex::default(),
+            progress: OnceLock::new(),
             told: Mutex::default(),
         }
     }
@@ -157,6 +166,11 @@ impl Ingest {
     pub fn among(mut self, presence: Presence) -> Self {
         self.presence = presence;
         self
+    }
+
+    /// Tells this one, too, how far a long import is. The first one stays.
+    pub fn watch(&self, progress: Progress) {
+        let _ = self.progress.set(progress);
     }
 
     /// Names of the sources.
@@ -304,7 +318,8 @@ impl Ingest {
             now,
         };
         let ids: Vec<String> = compared.fetch.into_iter().collect();
-        for chunk in ids.chunks(CHUNK) {
+        for (number, chunk) in ids.chunks(CHUNK).enumerate() {
+            self.progressed(name, number * CHUNK, ids.len());
             let wanted: BTreeSet<String> = chunk.iter().cloned().collect();
             let fetched = source.fetch(&wanted, now).await?;
             report.faults.extend(fetched.faults.into_iter().map(|f| f.message));
@@ -350,6 +365,16 @@ impl Ingest {
         self.metrics.held(name, u64::try_from(self.store.held(name).await?).unwrap_or(0));
         self.tell(name, &report);
         Ok(report)
+    }
+
+    /// A long import is `done` articles far, of `all`.
+    fn progressed(&self, name: &str, done: usize, all: usize) {
+        if all > LOGGED && done.is_multiple_of(LOGGED) {
+            tracing::info!(source = name, done, all, "articles are read");
+        }
+        if let Some(progress) = self.progress.get() {
+            progress(done, all);
+        }
     }
 
     /// What one fetched article means: new, back, changed, or only touched.

@@ -11,6 +11,8 @@ mod html;
 pub mod joomla;
 mod joomla_changes;
 mod joomla_refusals;
+mod syndication;
+mod web;
 pub mod web_server;
 
 /// An instant from RFC 3339.
