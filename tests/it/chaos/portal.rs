@@ -141,8 +141,8 @@ fn edits(round: usize) -> Vec<Edit> {
 }
 
 fn follow(place: &Place, store: &str, receiver: &Receiver) {
-    let people: String = (0..PEOPLE).map(|n| format!("nguoi-{n}@so.example.vn,tat-ca,immediate,vi\n")).collect();
-    place.write("people.csv", format!("email,feeds,frequency,locale\n{people}"));
+    let people: Vec<_> = (0..PEOPLE).map(|n| format!("nguoi-{n}@so.example.vn,tat-ca,immediate,vi")).collect();
+    place.write("people.csv", format!("email,feeds,frequency,locale\n{}\n", people.join("\n")));
     place.run(&["subscribers", "import", "people.csv"]).well();
     block_on(async {
         let store = Store::open(store).await.expect("the database opens");
@@ -184,7 +184,7 @@ fn slow(url: &str) -> String {
 }
 
 fn pass(mut from: TcpStream, mut to: TcpStream, pause: Duration) {
-    let mut bytes = [0; 64 * 1024];
+    let mut bytes = vec![0; 64 * 1024];
     while let Ok(n) = from.read(&mut bytes) {
         std::thread::sleep(pause);
         if n == 0 || to.write_all(&bytes[..n]).is_err() {
