@@ -1,15 +1,22 @@
 //! Portals that give pages only, over real HTTP: what is new, edited and gone is seen; what misbehaves is a fault and never
 //! an edit or a withdrawal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use loa::clock::Timestamp;
+use loa::clock::{Clock, Timestamp};
 use loa::domain::article::Category;
+use loa::domain::site::Site;
+use loa::domain::subscriber::Locale;
 use loa::source::{AnySource, Ask, Depth, Light, Reach, Rhythm, Scan, Source, SourceError};
+use loa::store::article::Applied;
+use loa::store::engine::Store;
+use loa::telemetry::metrics::Metrics;
+use loa::work::ingest::{Ingest, Settings as IngestSettings};
+use loa::work::wakes::Wakes;
 
 use super::web_server::{Reply, WebServer};
 use super::{at, fingerprints, ids, one, open, set};
@@ -559,4 +566,111 @@ fn a_key_that_cannot_be_right_is_refused_with_a_remedy() {
         let text = format!("{good}{wrong}");
         assert!(toml::from_str::<loa::source::Settings>(&text).is_err(), "{wrong}");
     }
+}
+
+const BLOG: &str = include_str!("../../fixtures/html/joomla3-blog.html");
+const SEED: &str = include_str!("../../fixtures/html/joomla3-article.html");
+const PLACE: &str = "/index.php/cong-tac-to-chuc";
+
+/// An ingest as the service builds it, over this source and a store that outlives it.
+fn ingest(store: &Store, clock: &Clock, source: AnySource) -> Ingest {
+    let site = Site {
+        title: "Bản tin".into(),
+        base_url: url::Url::parse("https://bantin.example.vn/").expect("an address"),
+        authority: "example.vn,2021".to_owned(),
+        locale: Locale::Vi,
+        zone: jiff::tz::TimeZone::get("Asia/Ho_Chi_Minh").expect("a zone"),
+    };
+    let settings = IngestSettings {
+        max_new: 50,
+        max_age: Duration::from_hours(7 * 24),
+        each_category: true,
+        window: 50,
+        small: 20_000,
+    };
+    let sources = BTreeMap::from([("portal".to_owned(), Arc::new(source))]);
+    let metrics = Metrics::new(clock.now());
+    Ingest::new(store.clone(), clock.clone(), site, sources, settings, Wakes::default(), metrics)
+}
+
+#[tokio::test]
+async fn a_joomla_3_portal_that_gives_pages_only_is_published_revised_and_withdrawn_from() {
+    let portal = WebServer::start().await;
+    let of_here =
+        |text: &str| text.replace("https://portal.example.vn", &portal.url("")).replace("2021-11-23T", "2026-11-22T");
+    let (blog, seed) = (of_here(BLOG), of_here(SEED));
+    let slugs = ["9019-nang-cao-nang-luc-lanh-dao", "9018-ket-nap-dang-vien", "9017-sinh-hoat-chi-bo", "9016-bai-cu"];
+    portal.on(PLACE, Reply::html(blog.clone()));
+    for slug in slugs {
+        portal.on(&format!("{PLACE}/{slug}"), Reply::html(seed.replace("16 đảng bộ", &format!("16 đảng bộ ({slug})"))));
+    }
+    let source = || {
+        open(&format!(
+            "kind = \"html\"\npreset = \"joomla-3\"\nlist_url = \"{}\"\npause = 0\nallow = [\"127.0.0.1/32\"]",
+            portal.url(PLACE)
+        ))
+        .expect("a source")
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = Store::open(&format!("sqlite://{}/loa.db", folder.path().display())).await.expect("a store");
+    let clock = Clock::manual(now());
+    let mut house = ingest(&store, &clock, source());
+    let none = Applied::default();
+
+    let first = house.poll("portal").await.expect("a poll");
+    assert_eq!((first.applied, first.faults), (Applied { baseline: 4, ..none }, Vec::new()));
+    let stored = store.articles_after(0, 10).await.expect("articles");
+    let seed_of = |id: &str| stored.iter().find(|stored| stored.article.external_id.contains(id)).expect("the article");
+    let article = &seed_of("9019").article;
+    assert_eq!(
+        article.title.as_str(),
+        "Nâng cao năng lực lãnh đạo, sức chiến đấu của tổ chức cơ sở đảng và đội ngũ đảng viên"
+    );
+    assert_eq!(article.url, portal.url(&format!("{PLACE}/{}", slugs[0])));
+    assert!(
+        article.summary.starts_with("(TUAG)- Sáng 23/11/2021, Ban Thường vụ Tỉnh ủy An Giang"),
+        "{}",
+        article.summary
+    );
+    assert_eq!(article.agency.as_deref(), Some("TUAG"));
+    assert_eq!(article.authors.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["Trúc Linh"]);
+    let categories: Vec<_> = article.categories.iter().map(|category| category.slug.as_str()).collect();
+    assert_eq!(categories, ["cong-tac-to-chuc", "xay-dung-dang"]);
+    assert_eq!(article.categories[0].ancestors, ["xay-dung-dang"]);
+    assert_eq!(article.image.as_ref().map(|image| image.url.clone()), Some(portal.url("/images/2021/hoi-nghi.jpg")));
+    assert_eq!(article.published, at("2026-11-22T07:05:00Z"));
+
+    let page = format!("{PLACE}/{}", slugs[0]);
+    let poll = async |house: &Ingest| {
+        clock.advance(Duration::from_mins(6));
+        let report = house.poll("portal").await.expect("a poll");
+        assert_eq!(report.faults, Vec::<String>::new());
+        report.applied
+    };
+    let counted = seed.replace("26072767", "26072768").replace("114", "9").replace("24/11/2026", "25/11/2026");
+    let counted = counted.replace("16 đảng bộ", "16 đảng bộ (9019-nang-cao-nang-luc-lanh-dao)");
+    portal.on(&page, Reply::html(counted.clone()));
+    assert_eq!(poll(&house).await, none, "counters are no edit");
+
+    portal.on(&page, Reply::html(counted.replace("65.052", "65.053")));
+    assert_eq!(poll(&house).await, Applied { revised: 1, ..none });
+    assert_eq!(poll(&house).await, none);
+
+    let new = blog.replace("9017-sinh-hoat-chi-bo", "9020-hop-mat");
+    portal.on(PLACE, Reply::html(new));
+    portal.on(&format!("{PLACE}/9020-hop-mat"), Reply::html(seed.replace("16 đảng bộ", "Họp mặt")));
+    assert_eq!(poll(&house).await, Applied { published: 1, ..none }, "9017 only left the list");
+
+    house = ingest(&store, &clock, source());
+    assert_eq!(poll(&house).await, none, "a restart is no news");
+
+    portal.on(&page, Reply::status(404));
+    assert_eq!(poll(&house).await, none);
+    assert_eq!(poll(&house).await, Applied { withdrawn: 1, ..none });
+    portal.on(PLACE, Reply::html("<html><body><a href=/x>x</a></body></html>"));
+    clock.advance(Duration::from_mins(6));
+    let error = house.poll("portal").await.expect_err("no list").to_string();
+    assert!(error.contains("did the portal change its design?"), "{error}");
+    let visible = store.articles_after(0, 10).await.expect("articles").iter().filter(|stored| stored.visible).count();
+    assert_eq!(visible, 4);
 }
