@@ -12,6 +12,7 @@ mod article;
 mod bounds;
 mod byline;
 mod furniture;
+mod links;
 mod list;
 mod mark;
 mod memory;
@@ -261,7 +262,17 @@ impl Source for Pages {
         }
         memory.listed(&window, ask.now);
         let mut scan = Scan { categories: Some(memory.shelf.all()), ..Scan::default() };
-        let mut gone = BTreeSet::new();
+        let (mut gone, is_mass) = (BTreeSet::new(), memory.is_mass(&known));
+        if is_mass {
+            faults.push(Fault {
+                external_id: String::new(),
+                message: format!(
+                    "source `{}`: most of the articles that were looked at answer 404; did the portal change its addresses? \
+                     They are kept for a day, and then taken for withdrawn",
+                    self.name
+                ),
+            });
+        }
         for (id, seen) in &memory.seen {
             if !known.contains(id.as_str()) && !window.listed.contains_key(id) {
                 continue;
@@ -269,7 +280,9 @@ impl Source for Pages {
             if let Some(message) = seen.fault.clone() {
                 faults.push(Fault { external_id: id.clone(), message });
             } else if seen.is_gone() {
-                gone.insert(id.clone());
+                if !is_mass || seen.is_long_gone(ask.now) {
+                    gone.insert(id.clone());
+                }
             } else if let Some(mark) = seen.mark.as_ref().filter(|_| seen.is_there()) {
                 scan.articles.push(Light { external_id: id.clone(), fingerprint: mark.to_string() });
             }

@@ -10,9 +10,10 @@
 use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
-use scraper::{ElementRef, Html, Node};
+use scraper::ElementRef;
 use url::Url;
 
+use super::links::{self, base_of, lazy};
 use super::metadata::Metadata;
 use super::rules::{Choice, Rules};
 use super::{bounds, byline, furniture, when};
@@ -108,7 +109,8 @@ pub(super) fn read(text: &str, at: &Url, rules: &Rules) -> Result<Piece, String>
     let own: BTreeSet<_> = title.into_iter().chain(rules.date.all(root)).map(|element| element.id()).collect();
     furniture::detach(&mut page, &own.into_iter().filter(|id| *id != content && Some(*id) != summary_id).collect());
     furniture::cut(&mut page, content, &rules.remove, &rules.zone);
-    absolute(&mut page, &base);
+    links::reveal_mail(&mut page);
+    links::absolute(&mut page, &base);
     let element = |id| page.tree.get(id).and_then(ElementRef::wrap);
     if let Some(summary) = summary_id.and_then(element) {
         piece.summary_html = summary.inner_html();
@@ -155,13 +157,6 @@ fn only<'a>(found: Vec<ElementRef<'a>>, rules: &Rules) -> Result<ElementRef<'a>,
             rules.content
         )),
     }
-}
-
-/// What links of a page are relative to (HTML, 4.2.3).
-pub(super) fn base_of(page: &Html, at: &Url) -> Url {
-    let base =
-        Choice::own(&["base[href]"]).first(page.root_element()).and_then(|base| at.join(base.attr("href")?).ok());
-    base.filter(|base| matches!(base.scheme(), "http" | "https")).unwrap_or_else(|| at.clone())
 }
 
 /// The date that the selectors find below an element: in `datetime` or `content`, else in its text.
@@ -287,49 +282,6 @@ fn image(selected: Option<ElementRef<'_>>, said: &Metadata, base: &Url) -> Optio
         height: None,
         length: None,
     })
-}
-
-/// The address of a picture that a script would load later.
-fn lazy(picture: ElementRef<'_>) -> Option<&str> {
-    ["data-src", "data-original", "data-lazy-src"]
-        .iter()
-        .find_map(|name| picture.attr(name))
-        .filter(|url| !url.is_empty())
-}
-
-/// Makes links and pictures absolute, and puts in place what a script would load later.
-fn absolute(page: &mut Html, base: &Url) {
-    let links: Vec<_> = page
-        .root_element()
-        .descendent_elements()
-        .filter_map(|element| {
-            let (name, url) = match element.value().name() {
-                "a" => ("href", element.attr("href")?),
-                "img" => ("src", lazy(element).or_else(|| element.attr("src"))?),
-                "iframe" | "video" | "audio" | "source" | "embed" => {
-                    ("src", lazy(element).or_else(|| element.attr("src"))?)
-                }
-                _ => return None,
-            };
-            // A link within the page leads to nothing in a feed; `data:` and the like are left to the cleaning.
-            let url = url.trim();
-            let made =
-                if url.starts_with('#') { base.join(url).ok()? } else { base.join(url).ok().filter(Url::has_host)? };
-            Some((element.id(), name, String::from(made)))
-        })
-        .collect();
-    for (id, name, url) in links {
-        let Some(mut node) = page.tree.get_mut(id) else { continue };
-        let Node::Element(element) = node.value() else { continue };
-        if let Some((_, value)) = element.attrs.iter_mut().find(|(key, _)| key.ns.is_empty() && &*key.local == name) {
-            *value = url.as_str().into();
-        } else {
-            let key = html5ever::QualName::new(None, html5ever::ns!(), name.into());
-            element.attrs.push((key, url.as_str().into()));
-            // Attributes are looked up by their order.
-            element.attrs.sort_by(|a, b| a.0.cmp(&b.0));
-        }
-    }
 }
 
 /// The words of an element in one line.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use scraper::{ElementRef, Html};
 use url::Url;
 
-use super::article::{base_of, date_of};
+use super::article::date_of;
+use super::links::base_of;
 use super::rules::{Choice, Rules};
 use crate::clock::Timestamp;
 

@@ -26,6 +26,12 @@ const FORGOTTEN: Duration = Duration::from_hours(24);
 /// Checks in a row without a page that make an article gone.
 const MISSING: u32 = 2;
 
+/// So many missing pages, if they are most of those that were looked at, are a portal that changed its addresses.
+const MASS: usize = 5;
+
+/// How long a mass of missing pages is not believed.
+const LONG_GONE: Duration = Duration::from_hours(24);
+
 /// What is remembered.
 #[derive(Default)]
 pub(super) struct Memory {
@@ -59,6 +65,8 @@ pub(super) struct Seen {
     pub modified: Option<Timestamp>,
     failures: u32,
     missing: u32,
+    /// Since when its page is missing.
+    missing_since: Option<Timestamp>,
     /// The fingerprint that ingest had of it at the last scan.
     known: Option<String>,
     spoken_of: Timestamp,
@@ -98,6 +106,11 @@ impl Seen {
         self.missing >= MISSING
     }
 
+    /// Whether its page has been missing for so long that even a mass of such is believed.
+    pub(super) fn is_long_gone(&self, now: Timestamp) -> bool {
+        self.missing_since.is_some_and(|since| since.plus(LONG_GONE) <= now)
+    }
+
     /// Whether its page was there at the last look.
     pub(super) const fn is_there(&self) -> bool {
         self.missing == 0
@@ -110,13 +123,15 @@ impl Seen {
 
     /// Its page was read, or is as it was.
     pub(super) fn read(&mut self, now: Timestamp) {
-        (self.fault, self.retry, self.failures, self.missing) = (None, None, 0, 0);
+        (self.fault, self.retry, self.failures) = (None, None, 0);
+        (self.missing, self.missing_since) = (0, None);
         self.checked = Some(now);
     }
 
     /// There is no page. The next poll looks again, and then believes it.
     pub(super) fn missed(&mut self, now: Timestamp) {
         self.missing += 1;
+        self.missing_since.get_or_insert(now);
         (self.fault, self.checked) = (None, Some(now));
         self.failures += 1;
         self.retry = (self.missing >= MISSING).then(|| now.plus(rest(self.failures)));
@@ -134,10 +149,10 @@ impl Seen {
         self.retry.is_none_or(|at| at <= now)
     }
 
-    /// Whether a look at it is owed at once: it was missing once, or a sitemap says that it changed.
-    fn is_urgent(&self, listed: Option<&Listed>) -> bool {
+    /// Whether a sitemap says that it changed since it was read.
+    fn is_claimed(&self, listed: Option<&Listed>) -> bool {
         let claimed = listed.and_then(|listed| listed.modified);
-        self.missing == 1 || (self.checked.is_some() && claimed.is_some() && claimed != self.modified)
+        self.checked.is_some() && claimed.is_some() && claimed != self.modified
     }
 }
 
@@ -180,8 +195,16 @@ impl Memory {
         self.seen.retain(|_, seen| now.since(seen.spoken_of) < FORGOTTEN);
     }
 
-    /// Which pages to read, in order: what is missing once, what is new, what could not be read, and of the rest those that
-    /// were not looked at for the longest time; at most so many. Also how many new ones are left over.
+    /// Whether most of the known articles that were looked at are missing.
+    pub(super) fn is_mass(&self, known: &BTreeSet<&str>) -> bool {
+        let looked = self.seen.iter().filter(|(id, seen)| known.contains(id.as_str()) && seen.checked.is_some());
+        let (missing, all) =
+            looked.fold((0, 0), |(missing, all), (_, seen)| (missing + usize::from(seen.missing > 0), all + 1));
+        missing >= MASS && missing * 2 > all
+    }
+
+    /// Which pages to read, in order: what is missing once, what is new, what could not be read, what a sitemap calls changed,
+    /// and of the rest those that were not looked at for the longest time; at most so many. Also how many new ones are left over.
     pub(super) fn plan(
         &self,
         window: &Window,
@@ -192,10 +215,12 @@ impl Memory {
     ) -> (Vec<String>, usize) {
         let mut plan: Vec<&str> = Vec::new();
         let listed = |id: &str| window.listed.get(id);
-        let mut owed: Vec<(&str, &Seen)> = Vec::new();
+        let (mut claimed, mut owed): (Vec<&str>, Vec<(&str, &Seen)>) = (Vec::new(), Vec::new());
         for (id, seen) in self.seen.iter().filter(|(id, seen)| known.contains(id.as_str()) && seen.may(now)) {
-            if seen.is_urgent(listed(id)) {
+            if seen.missing == 1 {
                 plan.push(id);
+            } else if seen.is_claimed(listed(id)) {
+                claimed.push(id);
             } else if seen.checked.is_none_or(|at| at.plus(REST) <= now) {
                 owed.push((id, seen));
             }
@@ -207,6 +232,7 @@ impl Memory {
             !known.contains(id.as_str()) && self.seen.get(*id).is_some_and(|seen| unread(seen) && seen.may(now))
         };
         plan.extend(window.order.iter().filter(again).map(String::as_str));
+        plan.extend(claimed);
         if !first {
             // Never looked at comes first, and of those what readers find in the lists.
             owed.sort_by_key(|(id, seen)| (seen.checked, listed(id).is_none(), *id));

@@ -166,6 +166,23 @@ async fn a_page_that_is_missing_only_once_is_not_gone() {
 }
 
 #[tokio::test]
+async fn a_portal_that_changed_its_addresses_is_believed_after_a_day_only() {
+    let numbers: Vec<u32> = (1..=8).collect();
+    let portal = portal(&numbers).await;
+    let mut life = Life::begin(source(&portal, "")).await;
+    for number in numbers {
+        portal.on(&format!("/bai/{number}"), Reply::status(404));
+    }
+    portal.on("/tin", list(&[1], None));
+    for minutes in [6, 1, 60] {
+        let scan = life.poll(minutes).await;
+        assert_eq!((gone(&scan).len(), scan.faults.len()), (0, 1), "{:?}", scan.faults);
+        assert!(scan.faults[0].message.contains("change its addresses"), "{}", scan.faults[0].message);
+    }
+    assert_eq!(gone(&life.poll(24 * 60).await).len(), 8);
+}
+
+#[tokio::test]
 async fn counters_of_readers_and_other_furniture_are_no_edit_whether_the_page_is_cached_or_not() {
     let portal = WebServer::start().await;
     portal.on("/tin", list(&[1, 2], None));
