@@ -2,6 +2,7 @@
 
 mod database;
 pub mod folder;
+pub mod html;
 pub mod joomla;
 mod stamp;
 pub mod syndication;
@@ -222,6 +223,9 @@ pub enum Settings {
     Joomla(joomla::Settings),
     /// `kind = "feed"`
     Feed(syndication::settings::Settings),
+    Feed(syndication::Settings),
+    /// `kind = "html"`
+    Html(Box<html::settings::Settings>),
 }
 
 /// A source of any kind, so that callers need no generics.
@@ -233,6 +237,8 @@ pub enum AnySource {
     Joomla(Box<joomla::Joomla>),
     /// RSS, Atom and JSON feeds.
     Feed(Box<syndication::Syndication>),
+    /// Pages, read by CSS selectors.
+    Html(Box<html::Pages>),
 }
 
 impl AnySource {
@@ -245,6 +251,7 @@ impl AnySource {
             Settings::Folder(settings) => Self::Folder(folder::Folder::open(name, settings)?),
             Settings::Joomla(settings) => Self::Joomla(Box::new(joomla::Joomla::open(name, settings)?)),
             Settings::Feed(settings) => Self::Feed(Box::new(syndication::Syndication::open(name, settings)?)),
+            Settings::Html(settings) => Self::Html(Box::new(html::Pages::open(name, *settings)?)),
         })
     }
 }
@@ -256,6 +263,7 @@ macro_rules! each {
             AnySource::Folder($inner) => $call,
             AnySource::Joomla($inner) => $call,
             AnySource::Feed($inner) => $call,
+            AnySource::Html($inner) => $call,
         }
     };
 }

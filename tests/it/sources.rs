@@ -7,6 +7,7 @@ use loa::domain::article::RawArticle;
 use loa::source::{AnySource, Ask, Fetched, Scan, Settings, Source, SourceError};
 
 mod folder;
+mod html;
 pub mod joomla;
 mod joomla_changes;
 mod joomla_refusals;
