@@ -5,6 +5,7 @@ pub mod folder;
 pub mod joomla;
 mod stamp;
 mod unique;
+mod web;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
