@@ -3,9 +3,13 @@
 mod database;
 pub mod folder;
 pub mod joomla;
+pub mod joomla_api;
 mod stamp;
+mod tiers;
 mod unique;
+mod walk;
 mod web;
+pub mod wordpress;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -192,6 +196,11 @@ pub enum Settings {
     Folder(folder::Settings),
     /// `kind = "joomla"`
     Joomla(joomla::Settings),
+    /// `kind = "joomla-api"`
+    JoomlaApi(joomla_api::Settings),
+    /// `kind = "wordpress"`
+    #[serde(rename = "wordpress")]
+    WordPress(wordpress::Settings),
 }
 
 /// A source of any kind, so that callers need no generics.
@@ -201,6 +210,10 @@ pub enum AnySource {
     Folder(folder::Folder),
     /// Joomla's tables.
     Joomla(Box<joomla::Joomla>),
+    /// Joomla's web services.
+    JoomlaApi(Box<joomla_api::JoomlaApi>),
+    /// `WordPress` by its REST interface.
+    WordPress(Box<wordpress::WordPress>),
 }
 
 impl AnySource {
@@ -212,6 +225,8 @@ impl AnySource {
         Ok(match settings {
             Settings::Folder(settings) => Self::Folder(folder::Folder::open(name, settings)?),
             Settings::Joomla(settings) => Self::Joomla(Box::new(joomla::Joomla::open(name, settings)?)),
+            Settings::JoomlaApi(settings) => Self::JoomlaApi(Box::new(joomla_api::JoomlaApi::open(name, settings)?)),
+            Settings::WordPress(settings) => Self::WordPress(Box::new(wordpress::WordPress::open(name, settings)?)),
         })
     }
 }
@@ -222,6 +237,8 @@ macro_rules! each {
         match $source {
             AnySource::Folder($inner) => $call,
             AnySource::Joomla($inner) => $call,
+            AnySource::JoomlaApi($inner) => $call,
+            AnySource::WordPress($inner) => $call,
         }
     };
 }

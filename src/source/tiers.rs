@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Ask, Depth, Fault, Flip, Light, Reach, Scan};
+use super::{Ask, Depth, Fault, Flip, Light, Reach, Scan, SourceError};
 use crate::clock::Timestamp;
 use crate::domain::article::Category;
 
@@ -83,11 +83,6 @@ impl Memory {
             && self.walked.as_ref().map_or_else(|| !same(ask.categories, categories), |(_, by)| by != rules)
     }
 
-    /// When the whole was last read.
-    pub(super) fn walked(&self) -> Option<Timestamp> {
-        self.walked.as_ref().map(|(at, _)| *at)
-    }
-
     /// Known articles that should have been met and were not, and those whose time has come; the latter first. `newest` is
     /// the id down to which the list was read without a gap.
     pub(super) fn suspects(&self, ask: &Ask<'_>, look: &Look, newest: Option<i64>) -> Vec<i64> {
@@ -134,8 +129,7 @@ impl Memory {
             self.seen.retain(|id, _| unread.contains(id));
             self.walked = Some((ask.now, rules));
         }
-        let mut scan =
-            Scan { reach, faults, categories: Some(categories), categories_hide, ..Scan::default() };
+        let mut scan = Scan { reach, faults, categories: Some(categories), categories_hide, ..Scan::default() };
         let mut tell = |id: i64, seen: &Seen| {
             let external_id = id.to_string();
             scan.flips.extend(seen.flip(ask.now).map(|at| Flip { at, external_id: external_id.clone() }));
@@ -163,6 +157,20 @@ impl Memory {
         }
         scan
     }
+}
+
+/// The setting `full_walk`: how long from one reading of everything to the next.
+///
+/// # Errors
+/// [`SourceError::Schema`] when it is no duration from a minute to a week.
+pub(super) fn full_walk(name: &str, text: &str) -> Result<Duration, SourceError> {
+    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    parsed.filter(|duration| (Duration::from_mins(1)..=Duration::from_hours(7 * 24)).contains(duration)).ok_or_else(|| {
+        SourceError::Schema(format!(
+            "source `{name}`: full_walk = \"{text}\" is no time from one minute to a week; write a number and a unit (m, h) \
+             such as \"30m\" or \"12h\""
+        ))
+    })
 }
 
 fn number(id: &str) -> Option<i64> {
@@ -254,7 +262,8 @@ mod tests {
     fn a_walk_that_left_known_articles_unasked_does_not_call_them_gone() {
         let known = lights(1..4);
         let ask = Ask { known: &known, ..Ask::first(Timestamp(1)) };
-        let scan = Memory::default().conclude(&ask, look([(1, Some(seen("a"))), (2, None)]), Extent::Walk, String::new());
+        let scan =
+            Memory::default().conclude(&ask, look([(1, Some(seen("a"))), (2, None)]), Extent::Walk, String::new());
         assert_eq!(scan.reach, only(&[1, 2]));
         let scan = Memory::default().conclude(&ask, all(1..3), Extent::Broken, String::new());
         assert_eq!(scan.reach, Reach::Part);
