@@ -71,7 +71,7 @@ mod tests {
     const TEXT: &[u8] = "Hội nghị cán bộ".as_bytes();
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
         packer.write_all(bytes).expect("memory");
         packer.finish().expect("memory")
     }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_bomb_is_given_up_at_the_limit() {
-        let bomb = gzip(&vec![b' '; 50 << 20]);
+        let bomb = gzip(&vec![b' '; 8 << 20]);
         assert!(bomb.len() < 100_000);
         assert_eq!(unpack(bomb, "gzip", 1 << 20), Err("unpacks to more than 1 MiB".to_owned()));
         let exact = gzip(&[b' '; 1000]);
