@@ -15,6 +15,9 @@ use crate::domain::article::Category;
 /// A source that was at most so large at its last walk is walked whenever ingest sweeps: that costs no more than a hot scan.
 const SMALL: usize = 300;
 
+/// After a walk that came to nothing, this long passes before the next.
+const AGAIN: Duration = Duration::from_mins(10);
+
 /// One article that is public, or waits for its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -63,6 +66,8 @@ pub(super) struct Memory {
     seen: BTreeMap<i64, Seen>,
     /// When the source was last read whole, and by which rules.
     walked: Option<(Timestamp, String)>,
+    /// When a walk last came to nothing.
+    broken: Option<Timestamp>,
     /// The id at which the turn of single articles stands.
     turn: i64,
 }
@@ -72,15 +77,23 @@ impl Memory {
     /// categories, the levels of guests.
     pub(super) fn wants_walk(&self, ask: &Ask<'_>, full_walk: Duration, rules: &str) -> bool {
         ask.depth == Depth::Sweep
-            && self.walked.as_ref().is_none_or(|(at, by)| {
-                by != rules || ask.now.since(*at) >= full_walk || *at > ask.now || self.seen.len() <= SMALL
-            })
+            && self.broken.is_none_or(|at| ask.now.since(at) >= AGAIN || at > ask.now)
+            && self
+                .walked
+                .as_ref()
+                .is_none_or(|(at, by)| by != rules || is_over(*at, ask.now, full_walk) || self.seen.len() <= SMALL)
     }
 
-    /// Whether a hot scan cannot follow what happened.
-    pub(super) fn wants_sweep(&self, ask: &Ask<'_>, categories: &[Category], rules: &str) -> bool {
+    /// Whether a hot scan cannot follow what happened, or a walk is due and ingest does not know.
+    pub(super) fn wants_sweep(&self, ask: &Ask<'_>, full_walk: Duration, categories: &[Category], rules: &str) -> bool {
+        let sweep = Ask { depth: Depth::Sweep, ..*ask };
         ask.depth == Depth::Hot
-            && self.walked.as_ref().map_or_else(|| !same(ask.categories, categories), |(_, by)| by != rules)
+            && self.walked.as_ref().map_or_else(
+                || !same(ask.categories, categories),
+                |(at, by)| {
+                    (by != rules || is_over(*at, ask.now, full_walk)) && self.wants_walk(&sweep, full_walk, rules)
+                },
+            )
     }
 
     /// Known articles that should have been met and were not, and those whose time has come; the latter first. `newest` is
@@ -121,10 +134,16 @@ impl Memory {
         let looked = || ask.known.iter().filter(met).map(|light| light.external_id.clone()).collect::<BTreeSet<_>>();
         let reach = match extent {
             Extent::Broken => Reach::Part,
+            // Nobody may take the newest articles for all that there are.
+            Extent::Hot if ask.depth == Depth::Sweep && self.walked.is_none() => Reach::Part,
             Extent::Walk if known(ask).all(|id| rows.contains_key(&id) || unread.contains(&id)) => Reach::Whole,
             Extent::Walk | Extent::Hot => Reach::Only(looked()),
         };
+        if extent == Extent::Broken {
+            self.broken = Some(ask.now);
+        }
         if extent == Extent::Walk {
+            self.broken = None;
             // What could not be read just now is as it was.
             self.seen.retain(|id, _| unread.contains(id));
             self.walked = Some((ask.now, rules));
@@ -171,6 +190,10 @@ pub(super) fn full_walk(name: &str, text: &str) -> Result<Duration, SourceError>
              such as \"30m\" or \"12h\""
         ))
     })
+}
+
+fn is_over(since: Timestamp, now: Timestamp, long: Duration) -> bool {
+    now.since(since) >= long || since > now
 }
 
 fn number(id: &str) -> Option<i64> {
@@ -238,8 +261,9 @@ mod tests {
         assert!(memory.wants_walk(&at(3_600_000), HOUR, "r"));
         assert!(memory.wants_walk(&at(1), HOUR, "other"));
         assert!(!memory.wants_walk(&Ask { depth: Depth::Hot, ..at(3_600_000) }, HOUR, "r"));
-        assert!(memory.wants_sweep(&Ask { depth: Depth::Hot, ..at(1) }, &[], "other"));
-        assert!(!memory.wants_sweep(&Ask { depth: Depth::Hot, ..at(1) }, &[], "r"));
+        let deeper = |millis, rules| memory.wants_sweep(&Ask { depth: Depth::Hot, ..at(millis) }, HOUR, &[], rules);
+        assert!(deeper(1, "other") && deeper(3_600_000, "r"));
+        assert!(!deeper(1, "r"));
         let mut small = Memory::default();
         small.conclude(&at(0), all(1..301), Extent::Walk, "r".to_owned());
         assert!(small.wants_walk(&at(1), HOUR, "r"));
@@ -267,6 +291,19 @@ mod tests {
         assert_eq!(scan.reach, only(&[1, 2]));
         let scan = Memory::default().conclude(&ask, all(1..3), Extent::Broken, String::new());
         assert_eq!(scan.reach, Reach::Part);
+    }
+
+    #[test]
+    fn a_walk_that_came_to_nothing_is_not_tried_at_every_poll_and_nothing_is_concluded_meanwhile() {
+        let mut memory = Memory::default();
+        let at = |millis| Ask::first(Timestamp(millis));
+        memory.conclude(&at(0), all(1..3), Extent::Broken, String::new());
+        assert!(!memory.wants_walk(&at(599_999), HOUR, "") && memory.wants_walk(&at(600_000), HOUR, ""));
+        assert_eq!(memory.conclude(&at(1), all(1..3), Extent::Hot, String::new()).reach, Reach::Part);
+        // The source was walked before, and only its rules moved: hot scans go on.
+        let mut memory = walked();
+        memory.conclude(&at(1), all(1..3), Extent::Broken, "other".to_owned());
+        assert!(!memory.wants_sweep(&Ask { depth: Depth::Hot, ..at(2) }, HOUR, &[], "other"));
     }
 
     #[test]

@@ -8,9 +8,12 @@ use loa::source::{AnySource, Ask, Fetched, Scan, Settings, Source, SourceError};
 
 mod folder;
 pub mod joomla;
+mod joomla_api;
 mod joomla_changes;
 mod joomla_refusals;
+mod reader;
 pub mod web_server;
+mod wordpress;
 
 /// An instant from RFC 3339.
 fn at(text: &str) -> Timestamp {

@@ -35,7 +35,7 @@ impl JoomlaApi {
     pub(super) async fn look(&self, state: &mut State, ask: &Ask<'_>) -> Result<Scan, SourceError> {
         state.kept.clear();
         state.rules.refresh(self, ask.depth == Depth::Sweep, ask.now).await?;
-        if state.memory.wants_sweep(ask, &state.rules.tree.categories(), &state.rules.stamp()) {
+        if state.memory.wants_sweep(ask, self.full_walk, &state.rules.tree.categories(), &state.rules.stamp()) {
             return Ok(Scan { deeper: true, ..Scan::default() });
         }
         let walks = state.memory.wants_walk(ask, self.full_walk, &state.rules.stamp());
@@ -95,7 +95,7 @@ impl JoomlaApi {
         let touched = self.list(ARTICLES, &page("a.modified"), ask.now).await?;
         self.take(state, look, &touched.rows, ask.now).await?;
         let mut suspects = state.memory.suspects(ask, look, down_to.flatten());
-        suspects.truncate(SUSPECTS);
+        suspects.truncate(if ask.depth == Depth::Sweep { UNMET } else { SUSPECTS });
         self.ask(state, look, &suspects, ask.now).await?;
         let turn = state.memory.in_turn(ask, look, TURN);
         self.ask(state, look, &turn, ask.now).await?;

@@ -13,7 +13,7 @@ use crate::source::{Ask, Scan, SourceError};
 /// So many known posts are asked for by their ids in a hot scan: three calls a type.
 const TURN: usize = 3 * PAGE;
 
-/// So many after a walk that did not meet them.
+/// So many after a walk that did not meet them, or because something is odd about them.
 const UNMET: usize = 20 * PAGE;
 
 impl WordPress {
@@ -22,7 +22,7 @@ impl WordPress {
         let root = self.root(state, ask.now).await?;
         state.tree = self.tree(&root, ask.now).await?;
         let (categories, rules) = (state.tree.categories(), stamp(&state.tree));
-        if state.memory.wants_sweep(ask, &categories, &rules) {
+        if state.memory.wants_sweep(ask, self.full_walk, &categories, &rules) {
             return Ok(Scan { deeper: true, ..Scan::default() });
         }
         let mut look = Look { categories, ..Look::default() };
@@ -83,7 +83,7 @@ impl WordPress {
             }
         }
         let mut ids = state.memory.suspects(ask, look, None);
-        ids.truncate(TURN);
+        ids.truncate(UNMET);
         self.ask(state, root, look, &ids, ask).await?;
         let ids = state.memory.in_turn(ask, look, TURN);
         self.ask(state, root, look, &ids, ask).await?;
