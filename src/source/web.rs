@@ -107,6 +107,11 @@ impl Page {
         self.response.header(name)
     }
 
+    /// Every header of this name that is visible ASCII, in order.
+    pub(super) fn headers<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.response.headers(name)
+    }
+
     /// Whether it is a page for people: by its name, or by how it begins.
     pub(super) fn is_html(&self) -> bool {
         let start = self.text.trim_start().get(..9).unwrap_or_default().to_ascii_lowercase();

@@ -15,7 +15,7 @@ use crate::source::joomla::{body, picture};
 use crate::source::{Fault, Fetched, SourceError};
 
 /// Bytes of texts that are kept from a scan to the fetches after it.
-const ROOM: usize = 16 * 1024 * 1024;
+const ROOM: usize = 8 * 1024 * 1024;
 
 /// From so many articles of one page on, the page is asked for.
 const WORTH_A_PAGE: usize = 4;

@@ -103,7 +103,7 @@ impl WordPress {
     async fn told(&self, now: Timestamp) -> Result<Option<Url>, SourceError> {
         let call = Call { accept: "text/html, */*;q=0.5", headers: &[], max: MAX, fresh: Fresh::Always };
         let Answer::Page(page) = self.web.get(&self.base, &call, now).await? else { return Ok(None) };
-        let place = page.header("link").and_then(in_header).or_else(|| in_page(&page.text));
+        let place = page.headers("link").find_map(in_header).or_else(|| in_page(&page.text));
         let place = place.and_then(|place| page.url.join(&place).ok());
         Ok(place.filter(|place| matches!(place.scheme(), "http" | "https")))
     }

@@ -146,6 +146,8 @@ impl WebServer {
         let of_task = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
+                // Head and body go in two writes; without this the second waits for the client's delayed ACK.
+                let _ = socket.set_nodelay(true);
                 tokio::spawn(serve(socket, Arc::clone(&of_task)));
             }
         });
