@@ -5,6 +5,7 @@ pub mod folder;
 pub mod joomla;
 pub mod joomla_api;
 mod stamp;
+pub mod syndication;
 mod tiers;
 mod unique;
 mod walk;
@@ -228,6 +229,8 @@ pub enum Settings {
     /// `kind = "wordpress"`
     #[serde(rename = "wordpress")]
     WordPress(wordpress::Settings),
+    /// `kind = "feed"`
+    Feed(syndication::Settings),
 }
 
 /// A source of any kind, so that callers need no generics.
@@ -241,6 +244,8 @@ pub enum AnySource {
     JoomlaApi(Box<joomla_api::JoomlaApi>),
     /// `WordPress` by its REST interface.
     WordPress(Box<wordpress::WordPress>),
+    /// RSS, Atom and JSON feeds.
+    Feed(Box<syndication::Syndication>),
 }
 
 impl AnySource {
@@ -254,6 +259,7 @@ impl AnySource {
             Settings::Joomla(settings) => Self::Joomla(Box::new(joomla::Joomla::open(name, settings)?)),
             Settings::JoomlaApi(settings) => Self::JoomlaApi(Box::new(joomla_api::JoomlaApi::open(name, settings)?)),
             Settings::WordPress(settings) => Self::WordPress(Box::new(wordpress::WordPress::open(name, settings)?)),
+            Settings::Feed(settings) => Self::Feed(Box::new(syndication::Syndication::open(name, settings)?)),
         })
     }
 }
@@ -266,6 +272,7 @@ macro_rules! each {
             AnySource::Joomla($inner) => $call,
             AnySource::JoomlaApi($inner) => $call,
             AnySource::WordPress($inner) => $call,
+            AnySource::Feed($inner) => $call,
         }
     };
 }

@@ -12,6 +12,7 @@
 //!   known articles one by one in turn are read at every poll, everything once in `full_walk`.
 
 mod call;
+mod census;
 mod document;
 mod fetch;
 mod row;
@@ -28,12 +29,13 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use self::call::Found;
+use self::census::Tally;
 use self::fetch::Kept;
 use self::rules::Rules;
 use super::joomla::link::{self, Template};
 use super::tiers::{Memory, full_walk};
 use super::web::{Options, Web};
-use super::{Ask, Description, Fetched, Rhythm, Scan, Source, SourceError, site_base};
+use super::{Ask, Census, Description, Fetched, Rhythm, Scan, Source, SourceError, site_base};
 use crate::clock::Timestamp;
 
 /// The keys of a source of kind `joomla-api`.
@@ -112,6 +114,7 @@ struct State {
     memory: Memory,
     rules: Rules,
     kept: Kept,
+    tally: Tally,
 }
 
 impl fmt::Debug for JoomlaApi {
@@ -142,6 +145,11 @@ impl JoomlaApi {
         }
         let link = Template::parse(settings.link.as_deref().unwrap_or(link::DEFAULT))
             .map_err(|what| fault(format!("`link` {what}; write for example {{base}}tin/{{id}}-{{alias}}")))?;
+        if settings.link.is_some_and(|link| link.contains("{menu_path}")) {
+            return Err(fault(
+                "`link` has {menu_path}, but the web services do not tell menus; write the path itself".to_owned(),
+            ));
+        }
         if settings.guest_levels.as_ref().is_some_and(BTreeSet::is_empty) {
             return Err(fault("`guest_levels` is empty; leave it out or write [1]".to_owned()));
         }
@@ -193,6 +201,10 @@ impl Source for JoomlaApi {
     async fn scan(&self, ask: &Ask<'_>) -> Result<Scan, SourceError> {
         let mut state = self.state.lock().await;
         self.look(&mut state, ask).await
+    }
+
+    async fn census(&self, now: Timestamp) -> Result<Census, SourceError> {
+        self.count(&*self.state.lock().await, now).await
     }
 
     async fn fetch(&self, ids: &BTreeSet<String>, now: Timestamp) -> Result<Fetched, SourceError> {

@@ -95,10 +95,9 @@ pub(super) struct Page {
     pub media_type: String,
     /// Its text in Unicode, not normalised, without byte order mark and XML declaration.
     pub text: String,
-    /// Where it was asked for.
-    asked: Url,
-    kept: Kept,
-    response: Response,
+    /// Where it was asked for, and what is kept of it when it is settled.
+    kept: Box<(Url, Kept)>,
+    response: Box<Response>,
 }
 
 impl Page {
@@ -194,7 +193,7 @@ impl Web {
         let mut way = vec![asked.clone()];
         loop {
             let at = &way[way.len() - 1];
-            self.manners.ask(&self.client, &self.words, at, now).await?;
+            self.manners.ask(&self.client, &self.words, at, way.len() > 1, now).await?;
             match self.exchange(&way, call, kept.as_ref(), now).await? {
                 Step::Done(answer) => return Ok(answer),
                 Step::Elsewhere(next) if way.contains(&next) => {
@@ -216,7 +215,8 @@ impl Web {
     /// Says that the caller holds all that it needs of a page: from now on the same page is [`Answer::Unchanged`] to a
     /// call with [`Fresh::IfChanged`]. Without it every call brings the page, so that a reader which failed can try again.
     pub(super) fn settle(&self, page: &Page) {
-        self.kept().insert(page.asked.clone(), page.kept.clone());
+        let (asked, kept) = *page.kept.clone();
+        self.kept().insert(asked, kept);
     }
 
     async fn exchange(
@@ -295,9 +295,8 @@ impl Web {
             text: charset::decode(&bytes, content_type, at),
             media_type: essence(content_type),
             url: at.clone(),
-            asked: asked.clone(),
-            kept: new,
-            response,
+            kept: Box::new((asked.clone(), new)),
+            response: Box::new(response),
         }))
     }
 

@@ -25,7 +25,7 @@ use self::root::Root;
 use super::joomla::tree::Tree;
 use super::tiers::{Memory, full_walk};
 use super::web::{Options, Web};
-use super::{Ask, Description, Fetched, Rhythm, Scan, Source, SourceError, site_base};
+use super::{Ask, Census, Description, Fetched, Rhythm, Scan, Source, SourceError, site_base};
 use crate::clock::Timestamp;
 
 /// The keys of a source of kind `wordpress`.
@@ -89,6 +89,8 @@ struct State {
     tree: Tree,
     /// Of which type a post was, as an index of the configured types.
     types: BTreeMap<i64, usize>,
+    /// What the last walk counted.
+    census: Census,
 }
 
 impl fmt::Debug for WordPress {
@@ -169,6 +171,10 @@ impl Source for WordPress {
             state.root = None;
         }
         result
+    }
+
+    async fn census(&self, _now: Timestamp) -> Result<Census, SourceError> {
+        Ok(self.state.lock().await.census.clone())
     }
 
     async fn fetch(&self, ids: &BTreeSet<String>, now: Timestamp) -> Result<Fetched, SourceError> {

@@ -12,6 +12,8 @@ mod joomla_api;
 mod joomla_changes;
 mod joomla_refusals;
 mod reader;
+mod syndication;
+mod web;
 pub mod web_server;
 mod wordpress;
 

@@ -108,8 +108,7 @@ impl JoomlaApi {
         let document = match self.call(path, &query, now).await? {
             Found::Document(document) => document,
             // Joomla says so of an offset behind the end: rows went while the walk was on.
-            Found::Missing if walk.offset() > 0 => Document::default(),
-            Found::Odd(_) if walk.offset() > 0 => Document::default(),
+            Found::Missing | Found::Odd(_) if walk.offset() > 0 => Document::default(),
             Found::Missing => return Err(self.schema(path, "is not there (404)")),
             Found::Odd(what) => return Err(self.unreachable(path, &what)),
         };

@@ -6,7 +6,7 @@ use super::call::{Found, One};
 use super::document::Resource;
 use super::row::Row;
 use super::rules::Rules;
-use super::scan::{ARTICLES, PAGE, PUBLISHED};
+use super::scan::{ARTICLES, PAGE, PUBLISHED, language_of};
 use super::{JoomlaApi, State};
 use crate::clock::Timestamp;
 use crate::domain::article::RawArticle;
@@ -129,7 +129,7 @@ impl JoomlaApi {
     }
 
     fn article(&self, rules: &Rules, row: Row) -> RawArticle {
-        let language = self.language_of(rules, &row).to_owned();
+        let language = language_of(rules, &row).to_owned();
         let cat_path = rules.tree.path(row.catid);
         let parts = Parts {
             base: &self.base,

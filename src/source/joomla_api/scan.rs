@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::call::One;
+use super::census::Tally;
 use super::document::Resource;
 use super::row::Row;
 use super::rules::Rules;
@@ -49,6 +50,7 @@ impl JoomlaApi {
     async fn walk(&self, state: &mut State, look: &mut Look, ask: &Ask<'_>) -> Result<Extent, SourceError> {
         let mut walk = Walk::new(PAGE);
         state.kept.pages.clear();
+        state.tally = Tally::default();
         loop {
             let offset = walk.offset();
             let leaf = self.leaf(ARTICLES, &[PUBLISHED], &mut walk, ask.now).await?;
@@ -62,6 +64,9 @@ impl JoomlaApi {
                 state.kept.pages.push((first, offset));
             }
             self.take(state, look, new, ask.now).await?;
+            for row in new.iter().filter_map(|resource| Row::read(resource).ok()).filter(|row| row.state == 1) {
+                state.tally.count(self, &state.rules, &row, ask.now);
+            }
             if matches!(leaf.step, Step::End(_)) {
                 break;
             }
@@ -152,12 +157,7 @@ impl JoomlaApi {
         row.state == 1
             && rules.guests.contains(&row.access)
             && rules.tree.chain(row.catid).next().is_some()
-            && self.language.as_deref().is_none_or(|wanted| speaks(self.language_of(rules, row), wanted))
-    }
-
-    /// The article's language, else that of its category.
-    pub(super) fn language_of<'a>(&self, rules: &'a Rules, row: &'a Row) -> &'a str {
-        if row.language.is_empty() { rules.tree.language(row.catid) } else { &row.language }
+            && self.language.as_deref().is_none_or(|wanted| speaks(language_of(rules, row), wanted))
     }
 
     pub(super) fn seen(&self, rules: &Rules, row: &Row) -> Seen {
@@ -174,6 +174,11 @@ impl JoomlaApi {
         let until = row.down.map(|down| down.plus(Duration::from_secs(1)));
         Seen { fingerprint: stamp.hex(), from: row.up, until }
     }
+}
+
+/// The article's language, else that of its category.
+pub(super) fn language_of<'a>(rules: &'a Rules, row: &'a Row) -> &'a str {
+    if row.language.is_empty() { rules.tree.language(row.catid) } else { &row.language }
 }
 
 /// Whether a language tag is the wanted one, or one of the wanted language; no tag means all languages.

@@ -15,6 +15,7 @@ use super::robots::Robots;
 use super::words::{Words, shown};
 use crate::clock::Timestamp;
 use crate::http::client::{Client, Response};
+use crate::http::fault::Fault;
 use crate::text::date::parse;
 
 /// How long a `robots.txt` holds (RFC 9309 §2.4).
@@ -62,6 +63,21 @@ struct Rules {
     failed: Option<(String, Timestamp)>,
 }
 
+impl Rules {
+    /// Whether what was read once may stand in for what cannot be read now.
+    fn is_usable(&self, now: Timestamp) -> bool {
+        self.read_at > Timestamp(0) && now.since(self.read_at) < ROBOTS_STALE
+    }
+}
+
+/// Why there is no `robots.txt`.
+enum Trouble {
+    /// There is no host to call.
+    Away(Fault),
+    /// What is wrong, in words that follow its address.
+    Said(String),
+}
+
 impl Manners {
     pub(super) fn new(robots: bool, pause: Duration) -> Self {
         Self { robots, pause, hosts: Mutex::default() }
@@ -73,6 +89,7 @@ impl Manners {
         client: &Client,
         words: &Words,
         url: &Url,
+        redirected: bool,
         now: Timestamp,
     ) -> Result<(), SourceError> {
         if let Some(until) = self.host(url, |host| host.away).filter(|until| now < *until) {
@@ -81,7 +98,7 @@ impl Manners {
         if !self.robots || url.path() == "/robots.txt" {
             return Ok(());
         }
-        let robots = self.robots_of(client, words, url, now).await?;
+        let robots = self.robots_of(client, words, url, redirected, now).await?;
         match robots.forbids(&url[Position::BeforePath..Position::AfterQuery]) {
             None => Ok(()),
             Some(rule) => Err(words.refused(
@@ -131,6 +148,7 @@ impl Manners {
         client: &Client,
         words: &Words,
         url: &Url,
+        redirected: bool,
         now: Timestamp,
     ) -> Result<Robots, SourceError> {
         let known = self.host(url, |host| host.rules.clone());
@@ -142,7 +160,7 @@ impl Manners {
         }
         let recent = known.as_ref().and_then(|rules| rules.failed.clone());
         let read = match recent.filter(|(_, at)| now.since(*at) < ROBOTS_AGAIN) {
-            Some((what, _)) => Err(what),
+            Some((what, _)) => Err(Trouble::Said(what)),
             None => self.fetch_robots(client, url, now).await,
         };
         let what = match read {
@@ -151,13 +169,18 @@ impl Manners {
                 self.host(url, |host| host.rules = Some(rules));
                 return Ok(robots);
             }
-            Err(what) => what,
+            // Nobody is there, or nobody who may be called: that is the page's fault as well, and is told as such.
+            Err(Trouble::Away(fault)) => match known.filter(|rules| rules.is_usable(now)) {
+                Some(rules) => return Ok(rules.robots),
+                None => return Err(words.fault(url, redirected, &fault)),
+            },
+            Err(Trouble::Said(what)) => what,
         };
         if let Some(until) = self.host(url, |host| host.away).filter(|until| now < *until) {
             return Err(wait(words, &robots_url(url), &what, until));
         }
         let failed = Some((what.clone(), now));
-        let old = known.filter(|rules| rules.read_at > Timestamp(0) && now.since(rules.read_at) < ROBOTS_STALE);
+        let old = known.filter(|rules| rules.is_usable(now));
         let rules = old.clone().map_or_else(
             || Rules { robots: Robots::default(), read_at: Timestamp(0), failed: failed.clone() },
             |old| Rules { failed: failed.clone(), ..old },
@@ -174,22 +197,30 @@ impl Manners {
 
     /// Fetches the file; what is wrong in words that follow its address. Whatever is missing permits everything
     /// (RFC 9309 §2.3.1.3), whatever is broken nothing (§2.3.1.4).
-    async fn fetch_robots(&self, client: &Client, url: &Url, now: Timestamp) -> Result<Robots, String> {
+    async fn fetch_robots(&self, client: &Client, url: &Url, now: Timestamp) -> Result<Robots, Trouble> {
         let mut at = robots_url(url);
-        for _ in 0..=ROBOTS_HOPS {
+        for hop in 0..=ROBOTS_HOPS {
             self.pause(&at).await;
             let headers = [("accept", "text/plain, */*;q=0.1"), ("accept-encoding", "gzip, deflate")];
             let result = client.get(&at, &headers, ROBOTS_MAX).await;
             self.called(&at);
-            let mut response = result.map_err(|fault| format!("cannot be read: {fault}"))?;
+            let mut response = match result {
+                Ok(response) => response,
+                Err(fault @ (Fault::Forbidden(_) | Fault::Dns(_) | Fault::Connect(_) | Fault::Tls(..))) if hop == 0 => {
+                    return Err(Trouble::Away(fault));
+                }
+                Err(fault) => return Err(Trouble::Said(format!("cannot be read: {fault}"))),
+            };
             if let Some(until) = rest(&response, now) {
                 self.host(url, |host| host.away = Some(until));
-                return Err(format!("answers {} and asks to be left alone", response.status));
+                let what = format!("answers {} and asks to be left alone", response.status);
+                return Err(Trouble::Said(what));
             }
             match response.status {
                 200..=299 => {
                     let codings = response.headers("content-encoding").collect::<Vec<_>>().join(",");
-                    let bytes = body::unpack(std::mem::take(&mut response.body_start), &codings, ROBOTS_MAX)?;
+                    let bytes = body::unpack(std::mem::take(&mut response.body_start), &codings, ROBOTS_MAX)
+                        .map_err(Trouble::Said)?;
                     return Ok(Robots::read(&charset::decode(&bytes, "", &at)));
                 }
                 300..=399 => {
@@ -198,7 +229,7 @@ impl Manners {
                     at = super::plain(&next);
                 }
                 400..=499 => return Ok(Robots::default()),
-                status => return Err(format!("answers {status}")),
+                status => return Err(Trouble::Said(format!("answers {status}"))),
             }
         }
         Ok(Robots::default())

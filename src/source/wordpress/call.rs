@@ -12,7 +12,7 @@ use crate::source::walk::{Step, Walk};
 use crate::source::web::{Answer, Call, Fresh};
 use crate::text::html;
 
-/// Rows a page: the most that WordPress gives.
+/// Rows a page: the most that `WordPress` gives.
 pub(super) const PAGE: usize = 100;
 
 /// Bytes of one answer at most: fifty posts with their texts.

@@ -66,7 +66,7 @@ pub(super) fn article(post: &Value, id: i64, tree: &Tree, base: &Url) -> Result<
     })
 }
 
-/// An excerpt that WordPress cut from the text by itself ends so. It is no lede that an editor wrote.
+/// An excerpt that `WordPress` cut from the text by itself ends so. It is no lede that an editor wrote.
 fn is_automatic(excerpt: &str) -> bool {
     let end = excerpt.trim_end().trim_end_matches("</p>").trim_end();
     ["[&hellip;]", "[…]", "[...]", "[&#8230;]"].iter().any(|mark| end.ends_with(mark))
@@ -101,7 +101,8 @@ fn date(text: &str) -> Option<Timestamp> {
     parse::date(text, &TimeZone::UTC).filter(|at| at.millis() > 0)
 }
 
-fn numbers(list: &Value) -> Vec<i64> {
+/// Ids of terms.
+pub(super) fn numbers(list: &Value) -> Vec<i64> {
     list.as_array().into_iter().flatten().filter_map(Value::as_i64).collect()
 }
 

@@ -133,7 +133,7 @@ fn in_header(header: &str) -> Option<String> {
     None
 }
 
-/// The target of the relation in a page: `<link rel="https://api.w.org/" href="…">`, as WordPress writes it.
+/// The target of the relation in a page: `<link rel="https://api.w.org/" href="…">`, as `WordPress` writes it.
 fn in_page(html: &str) -> Option<String> {
     let at = [format!("rel=\"{RELATION}\""), format!("rel='{RELATION}'")].iter().find_map(|rel| html.find(rel))?;
     let start = html[..at].rfind('<')?;

@@ -1,14 +1,16 @@
 //! What is public now: the newest pages and known posts by their ids, or everything page by page.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
-use super::call::{PAGE, stamp};
-use super::post::{FIELDS, is_public, seen};
+use super::call::{PAGE, chain, stamp};
+use super::post::{FIELDS, is_public, numbers, seen};
 use super::root::Root;
 use super::{State, WordPress};
 use crate::source::tiers::{Extent, Look, Memory};
 use crate::source::walk::{Step, Walk};
-use crate::source::{Ask, Scan, SourceError};
+use crate::source::{Ask, Census, EXAMPLES, Hidden, Scan, SourceError};
 
 /// So many known posts are asked for by their ids in a hot scan: three calls a type.
 const TURN: usize = 3 * PAGE;
@@ -52,12 +54,16 @@ impl WordPress {
         ask: &Ask<'_>,
     ) -> Result<Extent, SourceError> {
         state.types.clear();
+        state.census = Census { by_category: Some(BTreeMap::new()), hidden: Vec::new() };
         for (index, name) in self.types.iter().enumerate() {
             let mut walk = Walk::new(PAGE);
             loop {
                 let (rows, step) = self.leaf(root, name, FIELDS, &mut walk, ask.now).await?;
                 match step {
-                    Step::On(from) | Step::End(from) => take(state, look, index, &rows[from..]),
+                    Step::On(from) | Step::End(from) => {
+                        take(state, look, index, &rows[from..]);
+                        count(state, &rows[from..]);
+                    }
                     Step::Back => {}
                     Step::Lost => return Ok(Extent::Broken),
                 }
@@ -150,6 +156,28 @@ fn take(state: &mut State, look: &mut Look, index: usize, rows: &[Value]) {
         if let Some(id) = row["id"].as_i64() {
             state.types.insert(id, index);
             look.rows.insert(id, is_public(row).then(|| seen(row, &state.tree)));
+        }
+    }
+}
+
+/// Counts rows for a person who sets the source up. All that a visitor is told of and may not read are posts with a password.
+fn count(state: &mut State, rows: &[Value]) {
+    let State { census: Census { by_category, hidden }, tree, .. } = state;
+    for row in rows {
+        if is_public(row) {
+            let own = chain(tree, &numbers(&row["categories"])).first().map(ToString::to_string);
+            if let Some(own) = own {
+                *by_category.get_or_insert_default().entry(own).or_default() += 1;
+            }
+            continue;
+        }
+        if hidden.is_empty() {
+            hidden.push(Hidden { reason: "with a password".to_owned(), count: 0, examples: Vec::new() });
+        }
+        let hidden = &mut hidden[0];
+        hidden.count += 1;
+        if hidden.examples.len() < EXAMPLES {
+            hidden.examples.push(format!("{}: {}", row["id"], row["title"]["rendered"].as_str().unwrap_or_default()));
         }
     }
 }

@@ -94,6 +94,27 @@ async fn of_all_that_the_token_sees_a_scan_gives_exactly_what_a_guest_may_see() 
     let flips: Vec<&str> = scan.flips.iter().map(|flip| flip.external_id.as_str()).collect();
     assert_eq!((flips, next_flip(&scan)), (vec!["11", "13"], Some(at("2026-11-23T00:00:01Z"))));
 
+    let source = source_as(&portal, "language = \"vi-VN\"");
+    source.scan(&Ask::first(now())).await.expect("a scan");
+    let census = source.census(now()).await.expect("a census");
+    let hidden: Vec<(&str, usize)> =
+        census.hidden.iter().map(|hidden| (hidden.reason.as_str(), hidden.count)).collect();
+    assert_eq!(
+        hidden,
+        [
+            ("unpublished", 1),
+            ("archived", 1),
+            ("in the trash", 1),
+            ("for an access level that guests do not have", 2),
+            ("in a category that guests do not see", 7),
+            ("in another language than `language` says", 1),
+            ("past the time in `publish_down`", 1),
+            ("waiting for the time in `publish_up`", 1),
+        ]
+    );
+    assert_eq!(census.hidden[3].examples, ["5: Bài 5", "6: Bài 6"]);
+    assert_eq!(census.by_category.expect("counts")["10"], 7);
+
     let scan = source_as(&portal, "language = \"vi-VN\"").scan(&Ask::first(now())).await.expect("a scan");
     assert!(!ids(&scan).contains("24") && ids(&scan).contains("1"));
     let scan = source_as(&portal, "guest_levels = [1, 2]").scan(&Ask::first(now())).await.expect("a scan");
@@ -139,8 +160,8 @@ async fn edits(portal: Portal, depth: Depth, old: i64) {
     step!(|c: &mut portal::Content| c.row(new).access = 2 => Moved::gone(&[new]));
     step!(|c: &mut portal::Content| c.row(new).access = 1 => Moved::new(&[new]));
     step!(|c: &mut portal::Content| c.row(new).category = 11 => Moved::changed(&[new]));
-    step!(|c: &mut portal::Content| c.row(new).title = "Tên mới".to_owned() => Moved::changed(&[new]));
-    step!(|c: &mut portal::Content| c.row(new).full = "<p>Khác.</p>".to_owned() => Moved::changed(&[new]));
+    step!(|c: &mut portal::Content| c.row(new).title = "Tên mới".into() => Moved::changed(&[new]));
+    step!(|c: &mut portal::Content| c.row(new).full = "<p>Khác.</p>".into() => Moved::changed(&[new]));
     step!(|c: &mut portal::Content| c.row(new).down = Some("2026-11-23 00:00:00") => Moved::gone(&[new]));
     step!(|c: &mut portal::Content| c.row(new).down = None => Moved::new(&[new]));
     // A category hides what is in it and below it, and shows it again.
@@ -148,11 +169,11 @@ async fn edits(portal: Portal, depth: Depth, old: i64) {
     step!(|c: &mut portal::Content| c.folder(11).published = 1 => Moved::new(&[new]));
     step!(|c: &mut portal::Content| c.folder(11).access = 2 => Moved::gone(&[new]));
     step!(|c: &mut portal::Content| c.folder(11).access = 1 => Moved::new(&[new]));
-    step!(|c: &mut portal::Content| c.folder(11).title = "Đề mục mới".to_owned() => Moved::changed(&[new]));
+    step!(|c: &mut portal::Content| c.folder(11).title = "Đề mục mới".into() => Moved::changed(&[new]));
     // An old article is edited, which moves its date of modification.
     step!(|c: &mut portal::Content| {
-        c.row(old).title = "Tên mới".to_owned();
-        c.row(old).modified = "2026-11-23 00:30:00".to_owned();
+        c.row(old).title = "Tên mới".into();
+        c.row(old).modified = "2026-11-23 00:30:00".into();
     } => Moved::changed(&[old]));
     assert!(reader.scan.faults.is_empty());
 }
@@ -266,7 +287,7 @@ async fn a_row_without_a_workflow_is_in_no_list_and_is_not_gone() {
     assert_eq!(reader.scan.reach, Reach::Only(set(1..=30)));
     portal.edit().row(7).state = 0;
     assert_eq!(reader.poll(Depth::Sweep).await.expect("a sweep"), Moved::gone(&[7]));
-    portal.edit().row(8).title = "Khác".to_owned();
+    portal.edit().row(8).title = "Khác".into();
     assert_eq!(reader.poll(Depth::Hot).await.expect("a hot scan"), Moved::changed(&[8]));
 }
 
@@ -462,6 +483,7 @@ fn a_setting_that_cannot_be_right_is_refused_with_a_remedy_and_the_token_never_s
         (good.replace(TOKEN, ""), "Joomla API Token"),
         (good.replace(TOKEN, "a b"), "Joomla API Token"),
         (format!("{good}link = \"{{base}}{{slug}}\""), "{id}"),
+        (format!("{good}link = \"{{base}}{{menu_path}}/{{id}}\""), "{id}"),
         (format!("{good}guest_levels = []"), "[1]"),
         (format!("{good}full_walk = \"soon\""), "30m"),
         (format!("{good}full_walk = \"5s\""), "one minute"),
@@ -483,7 +505,7 @@ async fn a_portal_is_polled_as_a_whole_from_its_baseline_to_an_edit_and_a_withdr
     assert_eq!((report.applied.baseline, report.faults.len(), report.partial), (12, 0, false));
     portal.add([Row { up: Some("2026-11-23 00:00:00"), ..Row::new(13, 11) }]);
     portal.edit().row(1).state = 0;
-    portal.edit().row(2).title = "Tên mới".to_owned();
+    portal.edit().row(2).title = "Tên mới".into();
     stage.clock.advance(std::time::Duration::from_mins(1));
     let applied = stage.poll().await.expect("a poll").applied;
     assert_eq!((applied.published, applied.revised, applied.withdrawn), (1, 1, 1));

@@ -1,4 +1,4 @@
-//! WordPress over real HTTP: what a visitor may read, every kind of edit, and what sites do to their REST interface.
+//! `WordPress` over real HTTP: what a visitor may read, every kind of edit, and what sites do to their REST interface.
 
 mod site;
 
@@ -44,6 +44,12 @@ async fn a_scan_gives_what_a_visitor_may_read_and_asks_for_no_text() {
     let scan = source_as(&site, "").scan(&Ask::first(now())).await.expect("a scan");
     assert_eq!(ids(&scan), set([1, 2, 3]));
     assert!(scan.reach == Reach::Whole && scan.faults.is_empty() && !scan.categories_hide && scan.flips.is_empty());
+    let source = source_as(&site, "");
+    source.scan(&Ask::first(now())).await.expect("a scan");
+    let census = source.census(now()).await.expect("a census");
+    assert_eq!((census.hidden.len(), census.hidden[0].count), (1, 1));
+    assert_eq!(census.hidden[0].examples, ["9: Bài 9"]);
+    assert_eq!(census.by_category.expect("counts")["10"], 3);
     let both = source_as(&site, "post_types = [\"posts\", \"pages\"]").scan(&Ask::first(now())).await.expect("a scan");
     assert_eq!(ids(&both), set([1, 2, 3, 10]));
     let categories: BTreeMap<_, _> =
@@ -88,7 +94,7 @@ async fn edits(site: Site, depth: Depth, old: i64) {
     step!(|c: &mut Content| c.post(new).categories = vec![11] => Moved::changed(&[new]));
     step!(|c: &mut Content| c.post(new).tags = vec![4] => Moved::changed(&[new]));
     step!(|c: &mut Content| c.post(new).media = 5 => Moved::changed(&[new]));
-    step!(|c: &mut Content| c.post(new).title = "Tên mới".to_owned() => Moved::changed(&[new]));
+    step!(|c: &mut Content| c.post(new).title = "Tên mới".into() => Moved::changed(&[new]));
     // Written long ago, scheduled for now: goes live with an old date of modification.
     step!(|c: &mut Content| c.add(Post {
         status: "future", date: "2026-11-23T00:30:00", modified: "2020-01-01T00:00:00", ..Post::new(new + 1)
@@ -99,14 +105,14 @@ async fn edits(site: Site, depth: Depth, old: i64) {
     step!(|c: &mut Content| c.add(Post { date: "2020-01-01T00:00:00", modified: "2026-11-23T00:40:00", ..Post::new(new + 2) })
         => Moved::new(&[new + 2]));
     step!(|c: &mut Content| {
-        c.post(old).content = "<p>Khác.</p>".to_owned();
+        c.post(old).content = "<p>Khác.</p>".into();
         c.post(old).modified = "2026-11-23T00:45:00";
     } => Moved::changed(&[old]));
-    step!(|c: &mut Content| c.categories.get_mut(&11).expect("a category").1 = "Đề mục mới".to_owned()
+    step!(|c: &mut Content| c.categories.get_mut(&11).expect("a category").1 = "Đề mục mới".into()
         => Moved::changed(&[new]));
     // The parent's name stands at every article.
     let every: Vec<i64> = all.iter().copied().chain([new, new + 2]).collect();
-    step!(|c: &mut Content| c.categories.get_mut(&10).expect("a category").1 = "Tin".to_owned() => Moved::changed(&every));
+    step!(|c: &mut Content| c.categories.get_mut(&10).expect("a category").1 = "Tin".into() => Moved::changed(&every));
 }
 
 #[tokio::test]
@@ -320,7 +326,7 @@ async fn a_site_is_polled_as_a_whole_from_its_baseline_to_an_edit_and_a_withdraw
     assert_eq!((report.applied.baseline, report.faults.len(), report.partial), (12, 0, false));
     site.edit().add(Post { date: "2026-11-23T00:00:00", ..Post::new(13) });
     site.edit().post(1).status = "trash";
-    site.edit().post(2).title = "Tên mới".to_owned();
+    site.edit().post(2).title = "Tên mới".into();
     stage.clock.advance(std::time::Duration::from_mins(1));
     let applied = stage.poll().await.expect("a poll").applied;
     assert_eq!((applied.published, applied.revised, applied.withdrawn), (1, 1, 1));

@@ -1,4 +1,4 @@
-//! WordPress's REST interface on loopback, as an anonymous visitor meets it, faults included.
+//! `WordPress`'s REST interface on loopback, as an anonymous visitor meets it, faults included.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -187,7 +187,7 @@ fn lock(content: &Mutex<Content>) -> MutexGuard<'_, Content> {
     content.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An error as WordPress words it.
+/// An error as `WordPress` words it.
 pub fn error(status: u16, code: &str) -> Reply {
     Reply::status(status)
         .header("content-type", "application/json; charset=UTF-8")
@@ -242,7 +242,7 @@ fn posts(content: &Content, kind: &str, asked: &Asked) -> Reply {
     list(shown.into_iter().map(|post| post.json(embed, content)).collect(), asked, content)
 }
 
-/// Pages as WordPress cuts them: at most a hundred rows, 400 for a page behind the end, an offset wins over a page.
+/// Pages as `WordPress` cuts them: at most a hundred rows, 400 for a page behind the end, an offset wins over a page.
 fn list(rows: Vec<Value>, asked: &Asked, content: &Content) -> Reply {
     let number = |key: &str| asked.query(key).and_then(|text| text.parse::<usize>().ok());
     let (limit, page) = (number("per_page").unwrap_or(10), number("page").unwrap_or(1));
