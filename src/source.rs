@@ -230,7 +230,7 @@ pub enum Settings {
     #[serde(rename = "wordpress")]
     WordPress(wordpress::Settings),
     /// `kind = "feed"`
-    Feed(syndication::Settings),
+    Feed(syndication::settings::Settings),
 }
 
 /// A source of any kind, so that callers need no generics.

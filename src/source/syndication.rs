@@ -18,6 +18,7 @@ mod link;
 mod picture;
 mod poll;
 mod rss;
+pub mod settings;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -28,102 +29,19 @@ mod xml;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use scraper::Selector;
-use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
 use self::document::{Document, Item};
+use self::settings::{Feed, Settings, feeds};
 use self::watch::Watch;
 use super::stamp::Stamp;
 use super::web::{Options, Web};
 use super::{Ask, Description, Fault, Fetched, Light, Reach, Rhythm, Scan, Source, SourceError, site_base, time_zone};
 use crate::clock::Timestamp;
 use crate::domain::article::RawArticle;
-
-/// The keys of a source of kind `feed`. `docs/sources/feed.md` explains each.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// The feed, or several: `"https://…"`, or `[{ url = "https://…", category = "Công tác tổ chức" }, …]`.
-    pub url: Urls,
-    /// The portal's address, for links and pictures that are relative to it; else the feed tells.
-    #[serde(default)]
-    pub site_url: Option<String>,
-    /// CSS selector of the text in an article's own page, where the feed has only its beginning.
-    #[serde(default)]
-    pub full_text: Option<String>,
-    /// BCP 47 tag of all articles, whatever the feed says.
-    #[serde(default)]
-    pub language: Option<String>,
-    /// IANA name of the zone in which dates without a zone are meant.
-    #[serde(default = "home")]
-    pub timezone: String,
-    /// Private networks that may be called, exactly named.
-    #[serde(default)]
-    pub allow: Vec<IpNet>,
-    /// Whether `robots.txt` is obeyed.
-    #[serde(default = "yes")]
-    pub robots: bool,
-    /// Seconds from one call to a host to the next; 1 where pages are read for `full_text`, else 0.
-    #[serde(default)]
-    pub pause: Option<f64>,
-    /// Seconds for one call.
-    #[serde(default = "patience")]
-    pub timeout: f64,
-}
-
-/// One feed or several.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Urls {
-    /// `url = "https://…"`
-    One(String),
-    /// `url = ["https://…", { url = "https://…", category = "…" }]`
-    Many(Vec<Listed>),
-}
-
-/// One of several feeds.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Listed {
-    /// Its address alone.
-    Bare(String),
-    /// With the category that its articles are in.
-    Titled(Titled),
-}
-
-/// A feed whose articles are in one category.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Titled {
-    /// The feed's address.
-    pub url: String,
-    /// The category's title, which all its articles get before those that they name themselves.
-    #[serde(default)]
-    pub category: Option<String>,
-}
-
-fn home() -> String {
-    "Asia/Ho_Chi_Minh".to_owned()
-}
-
-const fn yes() -> bool {
-    true
-}
-
-const fn patience() -> f64 {
-    20.0
-}
-
-/// One feed as it is polled.
-#[derive(Clone, Debug)]
-struct Feed {
-    url: Url,
-    category: Option<String>,
-}
 
 /// Open feeds.
 pub struct Syndication {
@@ -165,33 +83,7 @@ impl Syndication {
     /// [`SourceError::Schema`] when a setting cannot be right.
     pub fn open(name: &str, settings: Settings) -> Result<Self, SourceError> {
         let fault = |what: String| SourceError::Schema(format!("source `{name}`: {what}"));
-        let listed = match settings.url {
-            Urls::One(url) => vec![Titled { url, category: None }],
-            Urls::Many(many) => many
-                .into_iter()
-                .map(|one| match one {
-                    Listed::Bare(url) => Titled { url, category: None },
-                    Listed::Titled(titled) => titled,
-                })
-                .collect(),
-        };
-        if listed.is_empty() {
-            return Err(fault("url = [] names no feed; write the feed's address".to_owned()));
-        }
-        let mut feeds: Vec<Feed> = Vec::with_capacity(listed.len());
-        for Titled { url: raw, category } in listed {
-            let url = Url::parse(&raw).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-            let Some(url) = url else {
-                return Err(fault(format!(
-                    "url = \"{raw}\" is no address of http or https; write the feed's, such as \
-                     https://portal.example.vn/tin?format=feed&type=rss"
-                )));
-            };
-            if feeds.iter().any(|feed| feed.url == url) {
-                return Err(fault(format!("url names {raw} twice; leave one out")));
-            }
-            feeds.push(Feed { url, category: category.filter(|title| !title.trim().is_empty()) });
-        }
+        let feeds = feeds(name, settings.url)?;
         let whole = settings.full_text.map(|css| match Selector::parse(&css) {
             Ok(selector) => Ok((selector, css)),
             Err(_) => Err(fault(format!(
@@ -299,12 +191,12 @@ impl Source for Syndication {
             faults.extend(looked.faults);
             Reach::Only(looked.gone)
         };
-        let known: HashMap<&str, ()> = ask.known.iter().map(|light| (light.external_id.as_str(), ())).collect();
+        let known: BTreeSet<&str> = ask.known.iter().map(|light| light.external_id.as_str()).collect();
         let articles = memory
             .items
             .values()
             // Of what another feed says of a known article nothing is known while that feed was never read.
-            .filter(|item| polled.whole || !known.contains_key(item.id.as_str()))
+            .filter(|item| polled.whole || !known.contains(item.id.as_str()))
             .map(|item| Light { external_id: item.id.clone(), fingerprint: self.fingerprint(item) })
             .collect();
         let configured = self.feeds.iter().filter_map(|feed| feed.category.as_deref());

@@ -111,13 +111,21 @@ impl Page {
         self.response.headers(name)
     }
 
-    /// Whether it is a page for people: by its name, or by how it begins.
+    /// Whether it is a page for people: by how it begins, and where that says nothing, by its name.
     pub(super) fn is_html(&self) -> bool {
-        let start = self.text.trim_start().get(..9).unwrap_or_default().to_ascii_lowercase();
-        let says = matches!(self.media_type.as_str(), "text/html" | "application/xhtml+xml");
-        start.starts_with("<!doctype") && !self.text.trim_start()[9..].trim_start().starts_with("rss")
-            || start.starts_with("<html")
-            || says && !start.starts_with("<?xml") && !start.starts_with("<rss") && !start.starts_with("<feed")
+        let mut start = self.text.trim_start();
+        while let Some((_, rest)) = start.strip_prefix("<!--").and_then(|rest| rest.split_once("-->")) {
+            start = rest.trim_start();
+        }
+        let named_html = matches!(self.media_type.as_str(), "text/html" | "application/xhtml+xml");
+        let Some(start) = start.strip_prefix('<') else { return named_html && !start.starts_with(['{', '[']) };
+        let mut words = start.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).map(str::to_ascii_lowercase);
+        match words.next().as_deref() {
+            Some("!doctype") => words.next().is_some_and(|root| root == "html"),
+            Some("html" | "head" | "body") => true,
+            Some("rss" | "feed" | "rdf:rdf" | "urlset" | "sitemapindex" | "opml" | "error") => false,
+            _ => named_html,
+        }
     }
 }
 
@@ -316,3 +324,6 @@ fn plain(url: &Url) -> Url {
 fn essence(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@ use url::Url;
 use super::super::web::{Answer, Call, Fresh, Page};
 use super::super::{Ask, Fault, SourceError};
 use super::document::{self, Document, Item, Reading};
-use super::{Feed, Memory, Syndication, categories};
+use super::settings::Feed;
+use super::{Memory, Syndication, categories};
 use crate::clock::Timestamp;
 
 /// The largest feed, in bytes: fifty whole articles have half a million.

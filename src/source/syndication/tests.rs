@@ -1,6 +1,7 @@
 //! Laws of reading: what portals' feeds say and how they say it wrongly. Never touches a network.
 
 use jiff::tz::TimeZone;
+use proptest::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 use url::Url;
 
@@ -240,6 +241,8 @@ fn a_title_in_nfd_and_a_date_that_is_none_are_no_obstacle() {
 fn hostile_documents_end_in_a_moment() {
     let deep = format!("<rss>{}</rss>", "<a>".repeat(200_000));
     let wide = rss(&format!("<item>{}</item>", "<a/>".repeat(700_000)));
+    let odd = rss(&format!("<item><link>/1</link>{}</item>", "<x a=\"b>c\" d='>'/>".repeat(1000)));
+    assert_eq!(feed(&odd).items.len(), 1, "a sign in quotes ends no tag");
     let laughs = "<!DOCTYPE rss [<!ENTITY a \"ha\">\
         <!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\">\
         <!ENTITY d \"&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;\"><!ENTITY e \"&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;\">\
@@ -255,4 +258,25 @@ fn hostile_documents_end_in_a_moment() {
     assert!(read(&broken, &reading()).is_err());
     let json = "[".repeat(100_000);
     assert!(read(&format!("{{\"a\":{json}"), &reading()).is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_text_breaks_the_reading(
+        text in "\\PC{0,60}",
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "<rss version='2.0'>", "<channel>", "<item>", "<title>", "</title>", "<link>/1</link>", "</item>", "</channel>",
+                "</rss>", "<feed>", "<entry>", "</entry>", "</feed>", "<![CDATA[", "]]>", "&", "&#x;", "&#0;", "<dc:creator>", "<",
+                ">", "<!DOCTYPE rss [", "<!ENTITY a '&a;'>", "]>", "đ", "{", "\"items\":[", "xml:base='//['", "<item", "</item",
+                "<!--", "-->", "&amp;", "<?x ?>", "/>", "\u{b}",
+            ]),
+            0..24,
+        ),
+    ) {
+        let _ = read(&text, &reading());
+        let joined = parts.concat();
+        let _ = read(&joined, &reading());
+        let _ = read(&rss(&joined), &reading());
+    }
 }

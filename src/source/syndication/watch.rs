@@ -124,7 +124,7 @@ impl Watch {
                     }
                 }
                 // One page that is closed says nothing of the next.
-                Err(SourceError::Refused(message)) => entry.refused = Some(message),
+                Err(SourceError::Refused(message) | SourceError::Schema(message)) => entry.refused = Some(message),
                 // The host is away, and the others would only wait for it, too.
                 Err(_) => break,
             }

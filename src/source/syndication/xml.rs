@@ -101,14 +101,24 @@ fn is_deep(text: &str) -> bool {
         } else if rest.starts_with('/') {
             depth = depth.saturating_sub(1);
         } else if !rest.starts_with(['!', '?']) {
-            let end = rest.find('>').unwrap_or(rest.len());
-            depth += usize::from(!rest[..end].ends_with('/'));
+            depth += usize::from(!tag(rest).ends_with('/'));
             if depth > DEEPEST {
                 return true;
             }
         }
     }
     false
+}
+
+/// What stands in a tag up to its `>`, which may stand in its quotes, too.
+fn tag(rest: &str) -> &str {
+    let mut quote = None;
+    let end = rest.find(|c: char| {
+        let quoted = quote.is_some();
+        quote = quote.or(Some(c).filter(|c| matches!(c, '"' | '\''))).filter(|open| !quoted || *open != c);
+        !quoted && c == '>'
+    });
+    &rest[..end.unwrap_or(rest.len())]
 }
 
 /// The text, or what it becomes when what is usually forgotten is added.

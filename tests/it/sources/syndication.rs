@@ -1,5 +1,7 @@
 //! Laws: feeds as a content store. What a feed lists is public; what it no longer lists is gone only when its page is.
 
+mod life;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -8,6 +10,9 @@ use loa::source::{AnySource, Ask, Depth, Light, Reach, Rhythm, Scan, Source, Sou
 
 use super::web_server::{Reply, WebServer};
 use super::{at, fingerprints, ids, one, open, set};
+
+/// What an editor does to an item.
+type Edit = fn(&mut Item);
 
 /// One item as a test writes it.
 #[derive(Clone)]
@@ -170,6 +175,23 @@ async fn a_portal_that_has_lost_all_its_pages_has_withdrawn_nothing() {
 }
 
 #[tokio::test]
+async fn a_page_that_may_not_be_looked_at_is_told() {
+    let server = portal(&[1, 2]).await;
+    server.on("/robots.txt", Reply::page("text/plain", "User-agent: *\nDisallow: /bai/1"));
+    let source = one_feed(&server);
+    server.on("/tin", feed(&[item(1), Item { link: "http://10.0.0.1/bai".to_owned(), ..item(2) }]));
+    let before = first(&source).await;
+    server.on("/tin", feed(&[item(3)]));
+    for minutes in [1, 2] {
+        let scan = next(&source, &[&before], later(minutes)).await.expect("a scan");
+        assert_eq!(gone(&scan), set::<u32>([]));
+        let [told] = &scan.faults[..] else { panic!("one of them is enough: {:?}", scan.faults) };
+        assert!(told.message.contains("Disallow: /bai/1") && told.message.contains("not seen"), "{told:?}");
+    }
+    assert_eq!(server.asked_for("/bai/1").len(), 0);
+}
+
+#[tokio::test]
 async fn one_poll_looks_at_few_pages_and_in_the_end_at_all() {
     let server = portal(&(1..=14).collect::<Vec<_>>()).await;
     let source = one_feed(&server);
@@ -221,7 +243,7 @@ async fn an_edit_moves_the_fingerprint_and_nothing_else_does() {
     let server = portal(&[1, 2]).await;
     let source = one_feed(&server);
     let before = first(&source).await;
-    let edits: [(&str, fn(&mut Item)); 6] = [
+    let edits: [(&str, Edit); 6] = [
         ("title", |item| item.title.push('!')),
         ("text", |item| item.rest.push_str("<description>mới</description>")),
         ("link", |item| item.link = "/bai/1-moi".to_owned()),
@@ -402,4 +424,66 @@ async fn a_look_says_what_is_there_and_changes_nothing() {
     assert_eq!(description.kind, "feed");
     assert!(description.found.contains("RSS 2.0 \"Tin\"") && description.found.contains("1 items"), "{description:?}");
     assert_eq!(ids(&next(&source, &[&before], later(1)).await.expect("a scan")), set([3]), "the poll still sees it");
+}
+
+/// What Joomla 5 sends for a category, with its faults (content-store.md §5).
+fn joomla(format: &str, server: &str, alias: &str, count: usize) -> Reply {
+    let body = if format == "atom" {
+        format!(
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<!-- generator=\"Joomla! - Open Source Content Management\" -->\n\
+             <feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"en-gb\"><title type=\"text\">Tin - Trang chủ</title>\
+             <generator uri=\"https://www.joomla.org\">Joomla! - Open Source Content Management</generator>\
+             <link rel=\"self\" type=\"application/atom+xml\" href=\"{server}//index.php?format=feed&amp;type=atom\"/>\
+             <entry><title>Hội nghị</title><link rel=\"alternate\" type=\"text/html\" \
+             href=\"{server}/index.php?option=com_content&amp;view=article&amp;id=9019:{alias}&amp;catid=7&amp;format=feed&amp;type=atom\"/>\
+             <published>2021-11-23T07:05:00+00:00</published><updated>2021-11-23T07:05:00+00:00</updated>\
+             <id>{server}/index.php?option=com_content&amp;view=article&amp;id=9019:{alias}&amp;catid=7</id>\
+             <author><name>Trúc Linh</name></author><summary type=\"html\">&lt;p&gt;&lt;img src=\"\" alt=\"\"/&gt;&lt;/p&gt;(TUAG)- Sáng nay</summary>\
+             <category term=\"Công tác tổ chức\"/></entry></feed>"
+        )
+    } else {
+        format!(
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<rss version=\"2.0\" xmlns:atom=\"http://www.w3.org/2005/Atom\">\
+             <channel><title>Tin - Trang chủ</title><description><![CDATA[]]></description><link>{server}/</link>\
+             <lastBuildDate>Tue, 23 Nov 2021 08:00:{count:02} +0000</lastBuildDate>\
+             <generator>Joomla! - Open Source Content Management</generator>\
+             <atom:link rel=\"self\" type=\"application/rss+xml\" href=\"{server}//index.php?format=feed&amp;type=rss\"/>\
+             <language>en-gb</language><item><title>Hội nghị</title><link>{server}/index.php/7-tin/9019-{alias}</link>\
+             <guid isPermaLink=\"true\">{server}/index.php/7-tin/9019-{alias}</guid>\
+             <description><![CDATA[<div class=\"feed-description\"><p><img src=\"\"></p>(TUAG)- Sáng nay</div>]]></description>\
+             <category>Công tác tổ chức</category><pubDate>Tue, 23 Nov 2021 07:05:00 +0000</pubDate></item></channel></rss>"
+        )
+    };
+    Reply::page("application/xml; charset=utf-8", body)
+        .header("cache-control", "no-store, no-cache, must-revalidate")
+        .header("set-cookie", &format!("phien={count}; path=/"))
+        .header("last-modified", &format!("Tue, 23 Nov 2021 08:00:{count:02} GMT"))
+}
+
+#[tokio::test]
+async fn joomlas_own_feed_is_read_in_both_formats_and_its_faults_do_no_harm() {
+    let server = WebServer::start().await;
+    let base = server.url("");
+    server.script("/index.php", move |asked| {
+        let alias = if asked.before < 2 { "hoi-nghi" } else { "hoi-nghi-moi" };
+        joomla(&asked.query("type").unwrap_or_default(), &base, alias, asked.before)
+    });
+    for format in ["rss", "atom"] {
+        let keys =
+            format!("url = \"{}\"\nlanguage = \"vi\"", server.url(&format!("/index.php?format=feed&type={format}")));
+        let source = source(&keys);
+        let before = first(&source).await;
+        assert_eq!(ids(&before), set(["joomla:9019"]), "{format}");
+        let again = next(&source, &[&before], later(1)).await.expect("a scan");
+        assert_eq!(fingerprints(&again), fingerprints(&before), "a date that moves each time is no change");
+        let article = one(source.fetch(&set(["joomla:9019"]), later(1)).await.expect("it"));
+        assert_eq!((article.title.as_str(), article.language.as_str()), ("Hội nghị", "vi"));
+        assert!(article.content_html.contains("(TUAG)- Sáng nay") && article.image.is_none());
+        assert_eq!(article.categories, ["cong-tac-to-chuc"]);
+        assert_eq!(article.published, at("2021-11-23T07:05:00Z"));
+        assert!(!article.url.contains("format=feed"), "{}", article.url);
+        let renamed = next(&source, &[&before], later(2)).await.expect("a scan");
+        assert_eq!(ids(&renamed), set(["joomla:9019"]), "another alias is no other article");
+        assert_ne!(fingerprints(&renamed), fingerprints(&before));
+    }
 }

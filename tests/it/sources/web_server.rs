@@ -2,7 +2,8 @@
 //! log of what was asked.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -235,20 +236,20 @@ fn reply_to(asked: &Asked, shared: &Shared) -> Reply {
 async fn answer(socket: &mut TcpStream, asked: &Asked, reply: Reply) -> std::io::Result<bool> {
     let mut head = format!("HTTP/1.1 {} x\r\n", reply.status);
     for (name, value) in &reply.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     match reply.body {
         Body::Whole(bytes) => {
             let bytes = if asked.method == "HEAD" || matches!(reply.status, 204 | 304) { Vec::new() } else { bytes };
             if !matches!(reply.status, 204 | 304) {
-                head.push_str(&format!("content-length: {}\r\n", bytes.len()));
+                let _ = write!(head, "content-length: {}\r\n", bytes.len());
             }
             socket.write_all(format!("{head}\r\n").as_bytes()).await?;
             socket.write_all(&bytes).await?;
             Ok(true)
         }
         Body::Cut(bytes) => {
-            head.push_str(&format!("content-length: {}\r\n\r\n", bytes.len()));
+            let _ = write!(head, "content-length: {}\r\n\r\n", bytes.len());
             socket.write_all(head.as_bytes()).await?;
             socket.write_all(&bytes[..bytes.len() / 2]).await?;
             Ok(false)
