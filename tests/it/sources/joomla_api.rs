@@ -134,7 +134,6 @@ async fn edits(portal: Portal, depth: Depth, old: i64) {
     let new = old + 10_000;
     macro_rules! step {
         ($edit:expr => $moved:expr) => {{
-            #[expect(clippy::redundant_closure_call, reason = "the lock ends with the closure")]
             ($edit)(&mut *portal.edit());
             reader.now = Timestamp(reader.now.0 + 60_000);
             let moved = reader.poll(depth).await.expect("a poll");

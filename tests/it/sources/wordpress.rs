@@ -71,7 +71,6 @@ async fn edits(site: Site, depth: Depth, old: i64) {
     let new = old + 10_000;
     macro_rules! step {
         ($edit:expr => $moved:expr) => {{
-            #[expect(clippy::redundant_closure_call, reason = "the lock ends with the closure")]
             ($edit)(&mut *site.edit());
             reader.now = Timestamp(reader.now.0 + 60_000);
             let moved = reader.poll(depth).await.expect("a poll");
