@@ -16,14 +16,14 @@
 //! 50,000 articles of 2.6 KB: about one second on MariaDB and on `PostgreSQL`, with the sums hardly more than without, and
 //! 11 MB on the wire.
 
-mod body;
-mod dates;
-mod guests;
+pub(super) mod body;
+pub(super) mod dates;
+pub(super) mod guests;
 mod layout;
-mod link;
-mod picture;
+pub(super) mod link;
+pub(super) mod picture;
 mod query;
-mod tree;
+pub(super) mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -106,6 +106,11 @@ impl Page {
         self.response.header(name)
     }
 
+    /// Every header of this name that is visible ASCII, in order.
+    pub(super) fn headers<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.response.headers(name)
+    }
+
     /// Whether it is a page for people: by how it begins, and where that says nothing, by its name.
     pub(super) fn is_html(&self) -> bool {
         let mut start = self.text.trim_start();

@@ -9,7 +9,7 @@ mod proxy;
 mod read;
 mod receiver;
 mod rules;
-mod stage;
+pub mod stage;
 
 use loa::clock::Timestamp;
 

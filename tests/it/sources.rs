@@ -9,11 +9,14 @@ use loa::source::{AnySource, Ask, Fetched, Scan, Settings, Source, SourceError};
 mod folder;
 mod html;
 pub mod joomla;
+mod joomla_api;
 mod joomla_changes;
 mod joomla_refusals;
+mod reader;
 mod syndication;
 mod web;
 pub mod web_server;
+mod wordpress;
 
 /// An instant from RFC 3339.
 fn at(text: &str) -> Timestamp {
