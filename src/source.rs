@@ -3,6 +3,7 @@
 mod database;
 pub mod folder;
 pub mod joomla;
+pub mod sql;
 mod stamp;
 mod unique;
 
@@ -191,6 +192,8 @@ pub enum Settings {
     Folder(folder::Settings),
     /// `kind = "joomla"`
     Joomla(joomla::Settings),
+    /// `kind = "sql"`
+    Sql(Box<sql::Settings>),
 }
 
 /// A source of any kind, so that callers need no generics.
@@ -200,6 +203,8 @@ pub enum AnySource {
     Folder(folder::Folder),
     /// Joomla's tables.
     Joomla(Box<joomla::Joomla>),
+    /// Any SQL database, by the operator's own SELECT.
+    Sql(Box<sql::Sql>),
 }
 
 impl AnySource {
@@ -211,6 +216,7 @@ impl AnySource {
         Ok(match settings {
             Settings::Folder(settings) => Self::Folder(folder::Folder::open(name, settings)?),
             Settings::Joomla(settings) => Self::Joomla(Box::new(joomla::Joomla::open(name, settings)?)),
+            Settings::Sql(settings) => Self::Sql(Box::new(sql::Sql::open(name, *settings)?)),
         })
     }
 }
@@ -221,6 +227,7 @@ macro_rules! each {
         match $source {
             AnySource::Folder($inner) => $call,
             AnySource::Joomla($inner) => $call,
+            AnySource::Sql($inner) => $call,
         }
     };
 }
