@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, Column as _, ConnectOptions, Executor, Row as _, TypeInfo as _};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row as _, TypeInfo as _};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use url::Url;

@@ -10,6 +10,7 @@ mod folder;
 pub mod joomla;
 mod joomla_changes;
 mod joomla_refusals;
+pub mod sql;
 
 /// An instant from RFC 3339.
 fn at(text: &str) -> Timestamp {
