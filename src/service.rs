@@ -26,7 +26,7 @@ use crate::notify::message::line::Line;
 use crate::notify::message::{Templates, sample};
 use crate::notify::smtp::{Envelope, Pool, settings::Settings as SmtpSettings};
 use crate::schedule::{Beats, Work, follow};
-use crate::source::{AnySource, Settings as SourceSettings};
+use crate::source::{AnySource, SMALL, Settings as SourceSettings};
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::web::demo::hook::DemoHook;
@@ -178,6 +178,8 @@ impl Service {
             max_new: usize::try_from(config.ingest.max_new).unwrap_or(usize::MAX),
             max_age: config.ingest.max_age,
             each_category: config.feeds.each_category,
+            window: config.feeds.items.into(),
+            small: SMALL,
         };
         let keys = access::link_keys(&store, &clock).await?;
         let presence = Presence::new(&store, &clock);
@@ -247,6 +249,7 @@ impl Service {
             tokio::spawn(mailer.run(halted.clone())),
             tokio::spawn(webhooks.run(halted.clone())),
             tokio::spawn(follow("fan-out", Arc::clone(&self.wakes.changes), LOOK, halted.clone(), self.fan_out_work())),
+            tokio::spawn(follow("called polls", Arc::clone(&self.wakes.polls), LOOK, halted.clone(), self.call_work())),
             tokio::spawn(follow("publish", Arc::clone(&self.wakes.feeds), LOOK, halted.clone(), self.publish_work())),
         ];
         // Until the workers have ended: what they hold must not be taken for a vanished replica's.
@@ -403,6 +406,14 @@ impl Service {
                     tracing::error!(source = name, "poll failed, nothing was concluded: {e}");
                 }
             })
+        })
+    }
+
+    fn call_work(&self) -> Work {
+        let ingest = Arc::clone(&self.ingest);
+        Arc::new(move || {
+            let ingest = Arc::clone(&ingest);
+            Box::pin(async move { ingest.poll_called().await })
         })
     }
 

@@ -11,5 +11,6 @@ pub mod feed;
 pub mod keys;
 pub mod lease;
 pub mod presence;
+pub mod source;
 pub mod status;
 pub mod subscriber;

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::count;
 use crate::clock::Clock;
 use crate::config::feeds::feed_files;
 use crate::config::{Config, environment};
@@ -118,11 +119,6 @@ async fn check_relay(report: &mut Report, settings: SmtpSettings) {
             report.fault(format_args!("relay: {e}; is it running, is [email] url right, may this machine connect?"));
         }
     }
-}
-
-/// `1 source`, `2 sources`.
-fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 #[derive(Default)]

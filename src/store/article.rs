@@ -3,45 +3,10 @@
 use sqlx::FromRow;
 
 use super::engine::{Result, Store, StoreError, Tx, exec, from_json, read, to_json, tx};
+use super::source::{Flips, write_categories, write_flips};
 use crate::clock::Timestamp;
 use crate::domain::article::{Article, Category, ChangeKind, StoredArticle};
 use crate::domain::selection::Reason;
-
-/// What the store remembers of an article for the next comparison.
-#[derive(Clone, Debug, FromRow)]
-pub struct Known {
-    /// Row id.
-    pub id: i64,
-    /// The source's own id.
-    pub external_id: String,
-    /// The scan's fingerprint when it was last fetched.
-    pub light: String,
-    /// The article's fingerprint.
-    pub fingerprint: String,
-    /// Whether it was public at the last poll.
-    pub visible: bool,
-}
-
-/// What the store remembers of a source.
-#[derive(Clone, Debug, Default)]
-pub struct SourceState {
-    /// When its first poll was complete; until then nobody is told anything.
-    pub baseline_at: Option<Timestamp>,
-    /// When it was last polled with success.
-    pub polled_at: Option<Timestamp>,
-    /// How many polls in a row found suspiciously many articles gone.
-    pub missing_polls: i64,
-    /// When it was last polled, well or in vain.
-    pub looked_at: Option<Timestamp>,
-}
-
-#[derive(FromRow)]
-struct StateRow {
-    baseline_at: Option<i64>,
-    missing_polls: i64,
-    polled_at: Option<i64>,
-    error_at: Option<i64>,
-}
 
 /// An article to be written, with what became of it.
 #[derive(Clone, Debug)]
@@ -81,10 +46,12 @@ pub struct Poll {
     pub gone: Vec<i64>,
     /// Whether this poll completes the baseline.
     pub baseline_done: bool,
-    /// New value of [`SourceState::missing_polls`].
+    /// How many polls in a row found suspiciously many articles gone.
     pub missing_polls: i64,
-    /// When visibility next changes by the clock alone.
-    pub next_flip: Option<Timestamp>,
+    /// When visibility changes by the clock alone.
+    pub flips: Flips,
+    /// Whether everything was compared.
+    pub swept: bool,
     /// Articles that could not be read, one sentence each.
     pub faults: Vec<String>,
     /// The source's categories, if they are not those that the store has.
@@ -185,37 +152,11 @@ const ANNOUNCED_JSONB: &str = "
 const STILL_OURS: &str = "UPDATE lease SET expires = expires WHERE name = $1 AND holder = $2";
 
 const POLLED: &str = "
-    INSERT INTO source (name, polled_at, missing_polls, next_flip, faults) VALUES ($1, $2, $3, $4, $5)
+    INSERT INTO source (name, polled_at, missing_polls, swept_at, faults) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (name) DO UPDATE SET polled_at = excluded.polled_at, missing_polls = excluded.missing_polls,
-        next_flip = excluded.next_flip, faults = excluded.faults, error = NULL, error_at = NULL";
+        swept_at = coalesce(excluded.swept_at, source.swept_at), faults = excluded.faults, error = NULL, error_at = NULL";
 
 impl Store {
-    /// What is known of a source; nothing yet for a new one.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn source_state(&self, source: &str) -> Result<SourceState> {
-        let row: Option<StateRow> = read!(self, p => sqlx::query_as(
-            "SELECT baseline_at, missing_polls, polled_at, error_at FROM source WHERE name = $1")
-            .bind(source).fetch_optional(p))?;
-        Ok(row.map_or_else(SourceState::default, |row| SourceState {
-            baseline_at: row.baseline_at.map(Timestamp),
-            polled_at: row.polled_at.map(Timestamp),
-            looked_at: row.polled_at.max(row.error_at).map(Timestamp),
-            missing_polls: row.missing_polls,
-        }))
-    }
-
-    /// Everything known of a source's articles, gone ones too. One row each, no content.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn known_articles(&self, source: &str) -> Result<Vec<Known>> {
-        Ok(read!(self, p => sqlx::query_as(
-            "SELECT id, external_id, light, fingerprint, visible FROM article WHERE source = $1")
-            .bind(source).fetch_all(p))?)
-    }
-
     /// Which of these articles were ever published with people being told, or to be told once released.
     ///
     /// # Errors
@@ -224,20 +165,6 @@ impl Store {
         let sql = self.pick(ANNOUNCED, ANNOUNCED_JSONB);
         let ids: Vec<i64> = read!(self, p => sqlx::query_scalar(sql).bind(to_json(&articles)?).fetch_all(p))?;
         Ok(ids.into_iter().collect())
-    }
-
-    /// The categories of a source as the last complete scan saw them.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn categories(&self, source: &str) -> Result<Vec<Category>> {
-        let rows: Vec<(String, Option<String>, String, String)> = read!(self, p => sqlx::query_as(
-            "SELECT external_id, parent, slug, title FROM category WHERE source = $1 ORDER BY external_id")
-            .bind(source).fetch_all(p))?;
-        Ok(rows
-            .into_iter()
-            .map(|(external_id, parent, slug, title)| Category { external_id, parent, slug, title: title.into() })
-            .collect())
     }
 
     /// Writes what a poll found: all of it, or, on any error, none of it.
@@ -283,13 +210,14 @@ impl Store {
             touched.extend(tx!(&mut tx, c => sqlx::query_scalar::<_, i64>(LIVE_FEEDS).bind(id).fetch_all(c))?);
         }
         touch_feeds(&mut tx, touched, version, now).await?;
+        write_flips(&mut tx, &poll.source, &poll.flips, now).await?;
         exec!(
             &mut tx,
             sqlx::query(POLLED)
                 .bind(&poll.source)
                 .bind(now.0)
                 .bind(poll.missing_polls)
-                .bind(poll.next_flip.map(|t| t.0))
+                .bind(poll.swept.then_some(now.0))
                 .bind(to_json(&poll.faults)?)
         )?;
         if poll.baseline_done {
@@ -302,26 +230,6 @@ impl Store {
         }
         tx.commit().await?;
         Ok(applied)
-    }
-
-    /// Remembers that a poll failed, and why; nothing else changes.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn poll_failed(&self, source: &str, error: &str, now: Timestamp) -> Result<()> {
-        let mut tx = self.begin().await?;
-        exec!(
-            &mut tx,
-            sqlx::query(
-                "
-            INSERT INTO source (name, error, error_at) VALUES ($1, $2, $3)
-            ON CONFLICT (name) DO UPDATE SET error = excluded.error, error_at = excluded.error_at"
-            )
-            .bind(source)
-            .bind(error)
-            .bind(now.0)
-        )?;
-        tx.commit().await
     }
 
     /// Releases what the flood guard holds for a source: from now on it is told as if it were seen now.
@@ -418,26 +326,6 @@ impl Store {
             .bind(after).bind(limit).fetch_all(p))?;
         rows.into_iter().map(ArticleRow::into_article).collect()
     }
-}
-
-async fn write_categories(tx: &mut Tx, source: &str, categories: &[Category]) -> Result<()> {
-    exec!(tx, sqlx::query("DELETE FROM category WHERE source = $1").bind(source))?;
-    for category in categories {
-        exec!(
-            tx,
-            sqlx::query(
-                "
-            INSERT INTO category (source, external_id, parent, slug, title) VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT (source, external_id) DO NOTHING"
-            )
-            .bind(source)
-            .bind(&category.external_id)
-            .bind(category.parent.as_deref())
-            .bind(&category.slug)
-            .bind(category.title.as_str())
-        )?;
-    }
-    Ok(())
 }
 
 async fn write_upsert(

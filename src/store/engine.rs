@@ -135,12 +135,16 @@ impl Tx {
     }
 }
 
-const MIGRATIONS: [(i64, &str, &str, &str); 1] = [(
-    1,
-    "first",
-    include_str!("migrations/sqlite/0001_first.sql"),
-    include_str!("migrations/postgres/0001_first.sql"),
-)];
+/// The steps of the schema: number, name, text for each engine. Never changed once they were released, only added to.
+const MIGRATIONS: [(i64, &str, &str, &str); 2] = [
+    (1, "first", include_str!("migrations/sqlite/0001_first.sql"), include_str!("migrations/postgres/0001_first.sql")),
+    (
+        2,
+        "sources",
+        include_str!("migrations/sqlite/0002_sources.sql"),
+        include_str!("migrations/postgres/0002_sources.sql"),
+    ),
+];
 
 /// The newest step that a database has been through.
 const SCHEMA: &str = "SELECT max(version) FROM _sqlx_migrations WHERE success";

@@ -59,7 +59,8 @@ impl Store {
     /// When the database fails.
     pub async fn sources(&self) -> Result<Vec<SourceRow>> {
         Ok(read!(self, p => sqlx::query_as("
-            SELECT s.name, s.baseline_at, s.polled_at, s.error, s.error_at, s.missing_polls, s.next_flip, s.faults,
+            SELECT s.name, s.baseline_at, s.polled_at, s.error, s.error_at, s.missing_polls, s.faults,
+                   (SELECT min(at) FROM flip WHERE flip.source = s.name) AS next_flip,
                    (SELECT count(*) FROM article a WHERE a.source = s.name AND a.visible) AS visible,
                    (SELECT count(*) FROM change c JOIN article a ON a.id = c.article_id
                     WHERE a.source = s.name AND c.held) AS held

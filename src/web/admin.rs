@@ -95,7 +95,7 @@ pub async fn poll(
             let a = report.applied;
             format!("?note=polled_now&new={}&revised={}&withdrawn={}", a.published, a.revised, a.withdrawn)
         }
-        Err(IngestError::Source(_)) => "?note=poll_failed".to_owned(),
+        Err(IngestError::Source(_) | IngestError::Resting(..)) => "?note=poll_failed".to_owned(),
         Err(other) => return Err(other.into()),
     };
     Ok(back(&shared, &note, None))

@@ -149,7 +149,7 @@ impl From<IngestError> for Fault {
     fn from(error: IngestError) -> Self {
         match error {
             IngestError::Unknown(..) => Self::NotFound,
-            IngestError::Source(error) => Self::Unprocessable(error.to_string()),
+            IngestError::Source(_) | IngestError::Resting(..) => Self::Unprocessable(error.to_string()),
             IngestError::Store(error) => error.into(),
         }
     }

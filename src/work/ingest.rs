@@ -1,22 +1,27 @@
 //! Ingest: one poll of one source, from the scan to one transaction. Compares sets, not timestamps: a portal changes
 //! what is public without touching any date (content-store.md §7). A read error means no conclusions.
 
+mod calls;
 mod compare;
 mod feeds;
+mod look;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use self::calls::Calls;
 use self::compare::opened;
+use self::look::Look;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::article::{Article, Category, ChangeKind, RawArticle};
 use crate::domain::selection::Matcher;
 use crate::domain::site::Site;
 use crate::feed::address;
-use crate::source::{AnySource, Ask, Reach, Source, SourceError};
-use crate::store::article::{Applied, Known, Poll, Upsert};
+use crate::source::{AnySource, Reach, Scan, Source, SourceError};
+use crate::store::article::{Applied, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
+use crate::store::source::{Flips, Known};
 use crate::telemetry::metrics::Metrics;
 use crate::work::normalise::normalise;
 use crate::work::presence::Presence;
@@ -37,10 +42,15 @@ pub struct Settings {
     pub max_age: Duration,
     /// Whether each category gets a feed.
     pub each_category: bool,
+    /// How many articles a feed document shows: what readers see, every poll looks at.
+    pub window: i64,
+    /// A source with fewer public articles than this is swept at every poll; see [`crate::source::SMALL`].
+    pub small: usize,
 }
 
 /// What one poll did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts, each of which may hold beside any other")]
 pub struct Report {
     /// Changes in numbers.
     pub applied: Applied,
@@ -52,7 +62,9 @@ pub struct Report {
     pub partial: bool,
     /// What could not be read, one sentence each.
     pub faults: Vec<String>,
-    /// Whether another replica was polling: then nothing was done.
+    /// Whether everything was compared, and not only what matters at once.
+    pub swept: bool,
+    /// Whether another replica was polling, or the source asked for rest: then nothing was done.
     pub busy: bool,
 }
 
@@ -62,6 +74,9 @@ pub enum IngestError {
     /// No source has that name.
     #[error("there is no source named \"{0}\"; the configuration has: {1}")]
     Unknown(String, String),
+    /// The source asked to be left alone.
+    #[error("the source \"{0}\" asked to be left alone until {1} (UTC): polls go on by themselves then")]
+    Resting(String, String),
     /// The source could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -69,6 +84,12 @@ pub enum IngestError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// Is told how far a long import is: articles done, and articles in all.
+pub type Progress = Box<dyn Fn(usize, usize) + Send + Sync>;
+
+/// From one line of the log about a long import to the next, in articles.
+const LOGGED: usize = 5_000;
 
 /// Polls sources. One for the process.
 pub struct Ingest {
@@ -82,6 +103,14 @@ pub struct Ingest {
     presence: Presence,
     /// Sources that this process polls just now: the lease is the process's, and would let a second poll in.
     polling: Mutex<BTreeSet<String>>,
+    /// Sources that this process has compared whole: after a start it does so first.
+    swept: Mutex<BTreeSet<String>>,
+    /// Sources that asked to be left alone, and until when.
+    resting: Mutex<BTreeMap<String, Timestamp>>,
+    /// Polls that do not wait for their beat.
+    calls: Mutex<BTreeMap<String, Calls>>,
+    /// Who is told of long imports, beside the log.
+    progress: OnceLock<Progress>,
     /// What the log was told of each source's faults: once is enough while they stand.
     told: Mutex<BTreeMap<String, Vec<String>>>,
 }
@@ -124,6 +153,10 @@ impl Ingest {
             metrics,
             presence,
             polling: Mutex::default(),
+            swept: Mutex::default(),
+            resting: Mutex::default(),
+            calls: Mutex::default(),
+            progress: OnceLock::new(),
             told: Mutex::default(),
         }
     }
@@ -135,12 +168,17 @@ impl Ingest {
         self
     }
 
+    /// Tells this one, too, how far a long import is. The first one stays.
+    pub fn watch(&self, progress: Progress) {
+        let _ = self.progress.set(progress);
+    }
+
     /// Names of the sources.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         self.sources.keys().map(String::as_str)
     }
 
-    /// Polls one source and writes what it found.
+    /// Polls one source now, comparing everything, and writes what it found.
     ///
     /// # Errors
     /// [`IngestError`]; the fault is also kept with the source for the dashboard. Nothing was concluded.
@@ -149,7 +187,7 @@ impl Ingest {
     }
 
     /// Polls on a beat of the schedule, which every replica has at the same second: the first of them polls, the others
-    /// find it done.
+    /// find it done. Looks as deep as is due.
     ///
     /// # Errors
     /// As [`Ingest::poll`].
@@ -158,13 +196,17 @@ impl Ingest {
         self.poll_since(name, Some(Timestamp(now.0 - now.0.rem_euclid(1000)))).await
     }
 
-    /// Polls unless somebody is polling, or has polled since `beat`.
+    /// Polls unless somebody is polling, or has polled since `beat`, or the source asked for rest.
     async fn poll_since(&self, name: &str, beat: Option<Timestamp>) -> Result<Report, IngestError> {
-        let source = self.sources.get(name).ok_or_else(|| {
-            IngestError::Unknown(name.to_owned(), self.sources.keys().cloned().collect::<Vec<_>>().join(", "))
-        })?;
+        let source = self.source(name)?;
         let busy = || Ok(Report { busy: true, ..Report::default() });
         let Some(_turn) = Turn::take(&self.polling, name) else { return busy() };
+        if let Some(until) = self.resting(name) {
+            if beat.is_some() {
+                return busy();
+            }
+            return Err(IngestError::Resting(name.to_owned(), until.rfc3339(&jiff::tz::TimeZone::UTC)));
+        }
         let (lease, holder) = (lease_name(name), self.presence.worker().name());
         if !self.store.take_lease(&lease, &holder, self.clock.now(), LEASE).await? {
             return busy();
@@ -174,7 +216,7 @@ impl Ingest {
             return busy();
         }
         let began = self.clock.now();
-        let result = self.poll_held(name, source, &holder).await;
+        let result = self.poll_held(name, source, &holder, beat.is_none()).await;
         let ended = self.clock.now();
         match &result {
             Ok(_) => self.metrics.polled(name, Ok(()), ended.since(began), ended),
@@ -182,16 +224,37 @@ impl Ingest {
             Err(_) => {}
         }
         if let Err(IngestError::Source(e)) = &result {
+            if let SourceError::Wait(_, until) = e {
+                self.resting.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), *until);
+            }
             self.store.poll_failed(name, &e.to_string(), self.clock.now()).await?;
         }
         self.store.drop_lease(&lease, &holder).await?;
-        if let Ok(report) = &result
-            && report.applied != Applied::default()
-        {
-            self.wakes.changes.notify_one();
-            self.wakes.feeds.notify_one();
+        if let Ok(report) = &result {
+            self.expect_flip(name).await?;
+            if report.applied != Applied::default() {
+                self.wakes.changes.notify_one();
+                self.wakes.feeds.notify_one();
+            }
         }
         result
+    }
+
+    fn source(&self, name: &str) -> Result<&AnySource, IngestError> {
+        let named = self.sources.get(name).map(Arc::as_ref);
+        let names = || self.sources.keys().cloned().collect::<Vec<_>>().join(", ");
+        named.ok_or_else(|| IngestError::Unknown(name.to_owned(), names()))
+    }
+
+    /// Until when the source asked to be left alone, if that time has not passed.
+    fn resting(&self, name: &str) -> Option<Timestamp> {
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = resting.get(name).copied()?;
+        if until > self.clock.now() {
+            return Some(until);
+        }
+        resting.remove(name);
+        None
     }
 
     /// Lets go what the flood guard holds of a source. Answers how many changes went free.
@@ -205,17 +268,23 @@ impl Ingest {
         Ok(freed)
     }
 
-    async fn poll_held(&self, name: &str, source: &AnySource, holder: &str) -> Result<Report, IngestError> {
+    async fn poll_held(
+        &self,
+        name: &str,
+        source: &AnySource,
+        holder: &str,
+        whole: bool,
+    ) -> Result<Report, IngestError> {
         let now = self.clock.now();
-        let scan = source.scan(&Ask::first(now)).await?;
         let state = self.store.source_state(name).await?;
         let before = self.store.categories(name).await?;
-        let moved = self.moved_categories(name, &before, &scan).await?;
-        let known: HashMap<String, Known> =
-            self.store.known_articles(name).await?.into_iter().map(|k| (k.external_id.clone(), k)).collect();
-        let compared = self.compare(name, &scan, &known, &before, state.missing_polls).await?;
+        let look = self.look(name, source, &state, &before, whole, now).await?;
+        let moved = self.moved_categories(name, &before, &look.scan).await?;
+        let compared = self.compare(name, &look, &before, state.missing_polls).await?;
+        let Look { scan, known, swept } = look;
         let baseline = state.baseline_at.is_none();
         let mut report = Report {
+            swept,
             kept: compared.kept,
             partial: scan.reach == Reach::Part,
             faults: scan.faults.iter().map(|f| f.message.clone()).collect(),
@@ -225,7 +294,8 @@ impl Ingest {
             source: name.to_owned(),
             gone: compared.gone,
             missing_polls: compared.missing_polls,
-            next_flip: scan.flips.iter().map(|flip| flip.at).min(),
+            flips: flips(&scan, swept),
+            swept,
             categories: moved,
             lease: Some((lease_name(name), holder.to_owned())),
             ..Poll::default()
@@ -248,7 +318,8 @@ impl Ingest {
             now,
         };
         let ids: Vec<String> = compared.fetch.into_iter().collect();
-        for chunk in ids.chunks(CHUNK) {
+        for (number, chunk) in ids.chunks(CHUNK).enumerate() {
+            self.progressed(name, number * CHUNK, ids.len());
             let wanted: BTreeSet<String> = chunk.iter().cloned().collect();
             let fetched = source.fetch(&wanted, now).await?;
             report.faults.extend(fetched.faults.into_iter().map(|f| f.message));
@@ -294,6 +365,16 @@ impl Ingest {
         self.metrics.held(name, u64::try_from(self.store.held(name).await?).unwrap_or(0));
         self.tell(name, &report);
         Ok(report)
+    }
+
+    /// A long import is `done` articles far, of `all`.
+    fn progressed(&self, name: &str, done: usize, all: usize) {
+        if all > LOGGED && done.is_multiple_of(LOGGED) {
+            tracing::info!(source = name, done, all, "articles are read");
+        }
+        if let Some(progress) = self.progress.get() {
+            progress(done, all);
+        }
     }
 
     /// What one fetched article means: new, back, changed, or only touched.
@@ -371,6 +452,12 @@ impl Ingest {
         let feeds = self.store.feeds().await?;
         Ok(feeds.into_iter().filter(|f| !f.retired).map(|f| (f.id, f.spec.select.matcher())).collect())
     }
+}
+
+/// What is remembered of the flips that a scan saw.
+fn flips(scan: &Scan, swept: bool) -> Flips {
+    let seen = scan.flips.iter().map(|flip| (flip.at, flip.external_id.clone())).collect();
+    if swept { Flips::All(seen) } else { Flips::More(seen) }
 }
 
 /// What one replica at a time holds while it polls this source.

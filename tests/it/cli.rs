@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod people;
 mod rest;
+mod source;
 
 use crate::support::binary::{ALL_FEED, Place, config};
 

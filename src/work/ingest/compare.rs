@@ -1,14 +1,18 @@
 //! Comparing a scan with what is known: what to fetch, what is gone, and what is too odd to believe at once. Writes nothing.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
+use super::look::Look;
 use super::{Ingest, IngestError};
 use crate::domain::article::{Article, Category};
 use crate::source::{Light, Reach, Scan};
-use crate::store::article::Known;
+use crate::store::source::Known;
 
 /// A mass of vanished articles is believed at the third poll that sees it.
 const MISSING_POLLS: i64 = 2;
+
+/// So many articles may go at once without being a mass.
+const FEW: usize = 20;
 
 /// What a scan means, once compared with what is known.
 pub(super) struct Compared {
@@ -33,15 +37,20 @@ impl Ingest {
     pub(super) async fn compare(
         &self,
         name: &str,
-        scan: &Scan,
-        known: &HashMap<String, Known>,
+        look: &Look,
         before: &[Category],
         missing_polls: i64,
     ) -> Result<Compared, IngestError> {
+        let Look { scan, known, .. } = look;
         let differs =
             |light: &&Light| known.get(&light.external_id).is_none_or(|k| !k.visible || k.light != light.fingerprint);
         let fetch = scan.articles.iter().filter(differs).map(|light| light.external_id.clone()).collect();
         let mut compared = Compared { fetch, gone: Vec::new(), kept: 0, missing_polls: 0 };
+        let looked_for = |id: &str| match &scan.reach {
+            Reach::Whole => true,
+            Reach::Only(ids) => ids.contains(id),
+            Reach::Part => false,
+        };
         if scan.reach == Reach::Part {
             compared.missing_polls = missing_polls;
             return Ok(compared);
@@ -53,11 +62,14 @@ impl Ingest {
             // What could not be read is unknown, not gone.
             .chain(scan.faults.iter().map(|f| f.external_id.as_str()))
             .collect();
-        let visible = known.values().filter(|k| k.visible).count();
-        compared.gone =
-            known.values().filter(|k| k.visible && !seen.contains(k.external_id.as_str())).map(|k| k.id).collect();
+        let gone = |k: &&Known| k.visible && looked_for(&k.external_id) && !seen.contains(k.external_id.as_str());
+        compared.gone = known.values().filter(gone).map(|k| k.id).collect();
         compared.gone.sort_unstable();
-        let many = |gone: usize| gone > 20.max(visible / 5) && missing_polls < MISSING_POLLS;
+        if compared.gone.len() <= FEW {
+            return Ok(compared);
+        }
+        let visible = self.store.visible_count(name).await?;
+        let many = |gone: usize| gone > FEW.max(visible / 5) && missing_polls < MISSING_POLLS;
         if many(compared.gone.len()) {
             let hidden = self.gone_with_category(name, scan, before).await?;
             let (explained, odd): (Vec<i64>, Vec<i64>) = compared.gone.iter().partition(|id| hidden.contains(*id));

@@ -293,6 +293,27 @@ async fn a_scheduled_article_appears_when_its_time_has_come() {
     assert_eq!(house.base.store.sources().await.expect("read").remove(0).next_flip, None);
 }
 
+#[tokio::test]
+async fn the_clock_s_own_changes_are_polled_without_waiting_for_a_beat() {
+    let house = House::sqlite().await;
+    house.follow("an@so.example.vn", &[("tat-ca", Immediate)]).await;
+    house.write(&Paper::new("hen-gio", ORGANISATION, house.clock.now().plus(hours(3))));
+    house.news().await;
+    let polled = async || house.base.store.sources().await.expect("read").remove(0).polled_at;
+    let before = polled().await;
+    house.pass(hours(2));
+    house.ingest.poll_called().await;
+    assert_eq!(polled().await, before, "nothing flips yet");
+    house.pass(hours(1));
+    house.ingest.poll_called().await;
+    house.fan_out.run().await.expect("it fans out");
+    assert_eq!(house.deliver().await.len(), 1);
+    let after = polled().await;
+    house.pass(hours(1));
+    house.ingest.poll_called().await;
+    assert_eq!(polled().await, after, "once");
+}
+
 async fn a_moved_article_is_told_only_to_those_of_its_new_category_and_once(base: Base) {
     let house = House::on(base).await;
     let (old, new) = (Hook::start().await, Hook::start().await);
