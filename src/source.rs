@@ -243,7 +243,7 @@ impl AnySource {
         Ok(match settings {
             Settings::Folder(settings) => Self::Folder(folder::Folder::open(name, settings)?),
             Settings::Joomla(settings) => Self::Joomla(Box::new(joomla::Joomla::open(name, settings)?)),
-            Settings::Sql(settings) => Self::Sql(Box::new(sql::Sql::open(name, *settings)?)),
+            Settings::Sql(settings) => Self::Sql(Box::new(sql::Sql::open(name, &settings)?)),
         })
     }
 }

@@ -31,7 +31,10 @@ use self::query::{FULL, LONGEST, Queries, probe};
 use self::shape::{ARTICLE, ARTICLE_TOO, CATEGORY, CATEGORY_TOO, Shape};
 use super::database::fault::Hints;
 use super::database::{Door, Engine, Row, Visit};
-use super::{Ask, Depth, Description, Fault, Fetched, Reach, Rhythm, Scan, Source, SourceError, site_base, time_zone};
+use super::{
+    Ask, Census, Depth, Description, Fault, Fetched, Hidden, Reach, Rhythm, Scan, Source, SourceError, site_base,
+    time_zone,
+};
 use crate::clock::Timestamp;
 use crate::domain::article::{Category, Image, RawArticle};
 use crate::text::media::media_type;
@@ -93,7 +96,7 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// NukeViet 4 (MySQL, MariaDB).
+    /// `NukeViet` 4 (MySQL, MariaDB).
     Nukeviet,
 }
 
@@ -154,11 +157,11 @@ impl Sql {
     ///
     /// # Errors
     /// [`SourceError::Schema`] when a setting cannot be right.
-    pub fn open(source: &str, settings: Settings) -> Result<Self, SourceError> {
+    pub fn open(source: &str, settings: &Settings) -> Result<Self, SourceError> {
         let fault = |what: String| SourceError::Schema(format!("source `{source}`: {what}"));
         let door = Door::open(source, &settings.url)?.hinting(HINTS);
         let engine = door.engine();
-        let Chosen { articles, categories, link, language } = choose(&settings, engine).map_err(fault)?;
+        let Chosen { articles, categories, link, language } = choose(settings, engine).map_err(fault)?;
         let check = |key: &str, text: &str| {
             statement::check(text, engine).map_err(|what| fault(format!("the SELECT in `{key}` {what}")))
         };
@@ -482,15 +485,7 @@ impl Sql {
         let tree = self.tree(visit, &shapes).await?;
         let found = self.sweep(visit, self.rules(&shapes, tree.as_ref(), now)).await?;
         let mut words = vec![format!("{server}: {} public articles", found.articles.len())];
-        for (count, what) in [
-            (found.waiting, "wait for their time"),
-            (found.over, "are over"),
-            (found.hidden, "lie in a category that `categories` does not give"),
-        ] {
-            if count > 0 {
-                words.push(format!("{count} {what}"));
-            }
-        }
+        words.extend(found.unseen.iter().map(|(why, unseen)| format!("{} {}", unseen.count, why.words())));
         let categories = tree.map_or_else(|| found.named.categories(&[], false), |tree| tree.categories()).len();
         let mut text = format!("{}; {categories} categories; columns {}", words.join(", "), shapes.articles.words());
         if !shapes.articles.ignored.is_empty() {
@@ -500,6 +495,22 @@ impl Sql {
             text = format!("{text}; {} rows cannot be used, the first: {}", found.faults.len(), fault.message);
         }
         Ok(Description { name: self.name.clone(), kind: "sql", found: text })
+    }
+
+    async fn count(&self, visit: &mut Visit<'_>, now: Timestamp) -> Result<Census, SourceError> {
+        let shapes = self.shapes(visit).await?;
+        let tree = self.tree(visit, &shapes).await?;
+        let found = self.sweep(visit, self.rules(&shapes, tree.as_ref(), now)).await?;
+        let queries = self.queries(&shapes.articles);
+        let mut hidden = Vec::new();
+        for (why, unseen) in found.unseen {
+            let mut examples = Vec::new();
+            let ids = queries.fit(unseen.ids.iter().map(String::as_str));
+            let take = |row: Row| examples.push(format!("{}: {}", row.text(0), row.text(1)));
+            visit.each_of(queries.titles(ids.len()), &ids, take).await.map_err(|error| of("articles", error))?;
+            hidden.push(Hidden { reason: why.words().to_owned(), count: unseen.count, examples });
+        }
+        Ok(Census { by_category: Some(found.by_category), hidden })
     }
 
     async fn enter(&self) -> Result<Visit<'_>, SourceError> {
@@ -538,6 +549,12 @@ impl Source for Sql {
     async fn scan(&self, ask: &Ask<'_>) -> Result<Scan, SourceError> {
         let mut visit = self.enter().await?;
         let result = self.look(&mut visit, ask).await;
+        self.settle(visit, result).await
+    }
+
+    async fn census(&self, now: Timestamp) -> Result<Census, SourceError> {
+        let mut visit = self.enter().await?;
+        let result = self.count(&mut visit, now).await;
         self.settle(visit, result).await
     }
 

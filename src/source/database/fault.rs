@@ -137,15 +137,15 @@ fn kind(engine: Engine, code: &str) -> Kind {
             Kind::Grant
         }
         (Engine::MySql, "1049") | (Engine::Postgres, "3D000") => Kind::Database,
+        (Engine::MySql, "1969" | "3024") | (Engine::Postgres, "57014") => Kind::Slow,
         // No such table, column or function; names that are double or ambiguous; what cannot be parsed or grouped; a view
         // whose parts are gone; a write in a read-only transaction.
         (
             Engine::MySql,
             "1146" | "1054" | "1052" | "1055" | "1060" | "1064" | "1066" | "1111" | "1140" | "1222" | "1241" | "1242"
             | "1247" | "1248" | "1267" | "1271" | "1305" | "1356" | "1582" | "1630" | "1792",
-        ) => Kind::Misfit,
-        (Engine::MySql, "1969" | "3024") | (Engine::Postgres, "57014") => Kind::Slow,
-        (Engine::Postgres, "21000" | "25006" | "3F000") => Kind::Misfit,
+        )
+        | (Engine::Postgres, "21000" | "25006" | "3F000") => Kind::Misfit,
         (Engine::Postgres, code) if code.starts_with("42") || code.starts_with("22") => Kind::Misfit,
         _ => Kind::Passing,
     }

@@ -139,7 +139,8 @@ impl Named {
         self.0
             .iter()
             .map(|(id, title)| {
-                let slug = before.get(id.as_str()).map(|category| category.slug.clone()).unwrap_or_else(|| {
+                let slug = before.get(id.as_str()).map(|category| category.slug.clone());
+                let slug = slug.unwrap_or_else(|| {
                     let wanted = name(title);
                     let longer = format!("{wanted}-{}", name(id));
                     take(&mut taken, &wanted, longer)

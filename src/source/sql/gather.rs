@@ -9,7 +9,7 @@ use super::shape::Shape;
 use crate::clock::Timestamp;
 use crate::source::database::Row;
 use crate::source::stamp::Stamp;
-use crate::source::{Fault, Flip, Light};
+use crate::source::{EXAMPLES, Fault, Flip, Light};
 
 /// More rows with faults than this are a fault of the SELECT.
 const MOST_FAULTS: usize = 100;
@@ -36,6 +36,36 @@ pub(super) struct Gather<'a> {
     rows: usize,
 }
 
+/// Why a row is not public now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Why {
+    /// `published` lies ahead.
+    Waits,
+    /// `expires` has passed.
+    Over,
+    /// `categories` does not give its category.
+    Category,
+}
+
+impl Why {
+    /// For people, of several articles.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Waits => "wait for their time (`published` lies ahead)",
+            Self::Over => "are over (`expires` has passed)",
+            Self::Category => "lie in a category that `categories` does not give",
+        }
+    }
+}
+
+/// Rows that are not public for one reason.
+#[derive(Default)]
+pub(super) struct Unseen {
+    pub(super) count: usize,
+    /// Some of their ids.
+    pub(super) ids: Vec<String>,
+}
+
 /// What the rows gave.
 #[derive(Default)]
 pub(super) struct Found {
@@ -44,12 +74,10 @@ pub(super) struct Found {
     pub(super) faults: Vec<Fault>,
     /// Categories that public articles name themselves.
     pub(super) named: Named,
-    /// Rows whose time has not come.
-    pub(super) waiting: usize,
-    /// Rows whose time is over.
-    pub(super) over: usize,
-    /// Rows in a category that is not public.
-    pub(super) hidden: usize,
+    /// Rows that are not public now, by reason.
+    pub(super) unseen: BTreeMap<Why, Unseen>,
+    /// Public rows by the id of their first category.
+    pub(super) by_category: BTreeMap<String, usize>,
     /// Whether a row could not be told from others.
     pub(super) blind: bool,
 }
@@ -97,16 +125,16 @@ impl<'a> Gather<'a> {
         let expires = date("expires", light::EXPIRES)?;
         let own = ids(row.text(light::CATEGORY_ID));
         if expires.is_some_and(|at| at <= now) {
-            self.found.over += 1;
+            self.unseen(Why::Over, id);
             return Ok(());
         }
         if tree.is_some_and(|tree| own.first().is_some_and(|first| !tree.has(first))) {
-            self.found.hidden += 1;
+            self.unseen(Why::Category, id);
             return Ok(());
         }
         let flip = |at| Flip { at, external_id: id.to_owned() };
         if published > now {
-            self.found.waiting += 1;
+            self.unseen(Why::Waits, id);
             self.found.flips.extend(expires.is_none_or(|end| end > published).then(|| flip(published)));
             return Ok(());
         }
@@ -116,17 +144,33 @@ impl<'a> Gather<'a> {
         stamp.part(published.millis().to_le_bytes());
         stamp.maybe(row.maybe(light::SUM));
         stamp.maybe(row.maybe(light::CATEGORY_ID));
+        let mut count = |category: Option<&String>| {
+            if let Some(category) = category {
+                *self.found.by_category.entry(category.clone()).or_default() += 1;
+            }
+        };
         if let Some(tree) = tree {
+            count(own.first());
             tree.stamp(&own, &mut stamp);
         } else {
             let title = row.text(light::CATEGORY);
             stamp.part(title);
-            if let Some(category) = Named::id(&own, title) {
+            let category = Named::id(&own, title);
+            count(category.as_ref());
+            if let Some(category) = category {
                 self.found.named.add(category, title);
             }
         }
         self.found.articles.push(Light { external_id: id.to_owned(), fingerprint: stamp.hex() });
         Ok(())
+    }
+
+    fn unseen(&mut self, why: Why, id: &str) {
+        let unseen = self.found.unseen.entry(why).or_default();
+        unseen.count += 1;
+        if unseen.ids.len() < EXAMPLES {
+            unseen.ids.push(id.to_owned());
+        }
     }
 
     /// What came of all rows.

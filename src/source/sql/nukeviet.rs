@@ -1,6 +1,6 @@
-//! NukeViet 4 as a preset: the SELECTs that an operator would have to write for its news module. Pure.
+//! `NukeViet` 4 as a preset: the SELECTs that an operator would have to write for its news module. Pure.
 //!
-//! Facts of its tables: `status` 1 is published (scheduled articles wait with 2 until NukeViet itself turns them to 1);
+//! Facts of its tables: `status` 1 is published (scheduled articles wait with 2 until `NukeViet` itself turns them to 1);
 //! `publtime` and `exptime` are Unix seconds, 0 for none; `homeimgthumb` 1 and 2 say that the picture is a file below
 //! `uploads/<module>/`, 3 that it is an address; a category is open to guests if its `groups_view` holds 6 (all) or 5
 //! (guests).
@@ -10,7 +10,7 @@ pub(super) fn is_name(name: &str) -> bool {
     (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// The address of an article where the portal has its languages in addresses, as NukeViet installs.
+/// The address of an article where the portal has its languages in addresses, as `NukeViet` installs.
 pub(super) fn link(language: &str, module: &str) -> String {
     format!("{{base}}{language}/{module}/{{category}}/{{alias}}-{{id}}.html")
 }

@@ -107,6 +107,11 @@ impl Queries<'_> {
         format!("{} WHERE {}", self.head(&columns), self.among(ids))
     }
 
+    /// Ids and titles of so many ids, which are bound.
+    pub(super) fn titles(self, ids: usize) -> String {
+        format!("{} WHERE {}", self.head(&[self.value("id"), self.value("title")]), self.among(ids))
+    }
+
     /// These columns of all rows, in this order.
     pub(super) fn plain(self, fields: &[&str], most: usize) -> String {
         let columns: Vec<String> = fields.iter().map(|field| self.value(field)).collect();
@@ -130,8 +135,8 @@ impl Queries<'_> {
     }
 
     /// One MD5 over the MD5 of each column, with `-` for NULL: every part has one length or cannot be another, so that no
-    /// text flows from one column into the next, and no NULL swallows the rest (as it would in CONCAT, or vanish in
-    /// CONCAT_WS).
+    /// text flows from one column into the next, and no NULL swallows the rest (as it would in `CONCAT`, or vanish in
+    /// `CONCAT_WS`).
     fn sum(self) -> String {
         let parts: Vec<String> = SUMMED
             .iter()

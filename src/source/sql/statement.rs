@@ -104,9 +104,8 @@ impl Reader<'_> {
     fn quoted(&mut self, quote: char, escapes: bool) -> Result<(), String> {
         let mut chars = self.rest().char_indices().skip(1).peekable();
         while let Some((at, c)) = chars.next() {
-            if escapes && c == '\\' {
-                chars.next();
-            } else if c == quote && chars.peek().is_some_and(|(_, next)| *next == quote) {
+            let is_double = c == quote && chars.peek().is_some_and(|(_, next)| *next == quote);
+            if is_double || (escapes && c == '\\') {
                 chars.next();
             } else if c == quote {
                 self.at += at + 1;

@@ -9,6 +9,7 @@ use super::{at, fingerprints, ids, next_flip, one, open, set};
 use crate::support::databases::{self, Db, Engine};
 
 mod broken;
+mod life;
 mod nukeviet;
 mod values;
 
@@ -124,6 +125,7 @@ on_each_server!(
     a_thousand_articles_are_fetched_in_one_call,
     exactly_these_grants_suffice,
     a_view_with_one_grant_suffices,
+    a_census_tells_what_is_hidden_and_why,
     the_description_says_what_was_found_and_what_is_made_nothing_of,
 );
 
@@ -384,6 +386,21 @@ async fn the_description_says_what_was_found_and_what_is_made_nothing_of(portal:
         "nothing of the columns luot_xem",
     ] {
         assert!(found.found.contains(part), "{part}: {}", found.found);
+    }
+}
+
+async fn a_census_tells_what_is_hidden_and_why(portal: Portal) {
+    let census = portal.source().census(now()).await.expect("a census");
+    let counts = census.by_category.expect("counts");
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("2".to_owned(), 1), ("4".to_owned(), 2)]);
+    let hidden: Vec<_> = census.hidden.iter().map(|h| (h.reason.as_str(), h.count, h.examples.join("|"))).collect();
+    assert_eq!(hidden.len(), 3, "{hidden:?}");
+    for (part, example) in [("wait", "4: Hẹn giờ"), ("over", "5: Đã hết hạn"), ("category", "7: Trong chuyên mục ẩn")]
+    {
+        assert!(
+            hidden.iter().any(|(reason, n, e)| reason.contains(part) && *n == 1 && e == example),
+            "{part}: {hidden:?}"
+        );
     }
 }
 

@@ -1,4 +1,4 @@
-//! The preset for NukeViet 4, on MariaDB with the tables of its news module.
+//! The preset for `NukeViet` 4, on MariaDB with the tables of its news module.
 
 use loa::source::{AnySource, Ask, Reach, Source};
 
