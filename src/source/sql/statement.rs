@@ -8,7 +8,7 @@ use crate::source::database::Engine;
 /// # Errors
 /// What is wrong with it and what to do, as the rest of a sentence.
 pub(super) fn check(text: &str, engine: Engine) -> Result<String, String> {
-    let mut reader = Reader { text, at: 0, engine, words: Vec::new(), depth: 0, end: None };
+    let mut reader = Reader { text, at: 0, engine, words: Vec::new(), depth: 0, bound: None, end: None };
     reader.read()?;
     let end = reader.end.unwrap_or(text.len());
     let words: Vec<&str> = reader.words.iter().map(String::as_str).collect();
@@ -19,6 +19,12 @@ pub(super) fn check(text: &str, engine: Engine) -> Result<String, String> {
     }
     if words.contains(&"INTO") {
         return Err("holds INTO, and loa never writes; leave it out (a column of that name needs quotes)".to_owned());
+    }
+    if let Some(word) = reader.bound {
+        return Err(format!(
+            "ends in {word}, so that each new article would push an old one out, which loa would take for withdrawn; leave it \
+             out: loa asks for what it needs"
+        ));
     }
     let locks = words
         .windows(2)
@@ -36,6 +42,8 @@ struct Reader<'a> {
     /// Words outside quotes, in capitals.
     words: Vec<String>,
     depth: usize,
+    /// LIMIT or FETCH outside all parentheses.
+    bound: Option<&'static str>,
     /// Where a closing `;` stands.
     end: Option<usize>,
 }
@@ -95,6 +103,9 @@ impl Reader<'_> {
         // PostgreSQL's strings with escapes: E'it\'s'.
         if word == "E" && self.engine == Engine::Postgres && self.rest().starts_with('\'') {
             return self.quoted('\'', true);
+        }
+        if self.depth == 0 {
+            self.bound = ["LIMIT", "FETCH"].into_iter().find(|bound| word == *bound).or(self.bound);
         }
         self.words.push(word);
         Ok(())
@@ -171,6 +182,7 @@ mod tests {
             "(SELECT 1) UNION ALL (SELECT 2)",
             "SELECT 'it''s FOR UPDATE' AS x",
             "SELECT substring(title FROM 1 FOR 3) FROM tin",
+            "SELECT (SELECT ten FROM the LIMIT 1) AS tags FROM tin",
             "SELECT a /* ) ; INTO */ FROM tin -- ) ; INTO",
         ] {
             for engine in BOTH {
@@ -198,6 +210,8 @@ mod tests {
             ("SELECT 1 FROM tin FOR  UPDATE", "locks"),
             ("SELECT 1 FROM tin for /* x */ no key update", "locks"),
             ("SELECT 1 FROM tin LOCK IN SHARE MODE", "locks"),
+            ("SELECT 1 FROM tin ORDER BY a LIMIT 100", "ends in LIMIT"),
+            ("SELECT 1 FROM tin FETCH FIRST 5 ROWS ONLY", "ends in FETCH"),
             ("SELECT 1) x; SELECT (2", "closes a parenthesis"),
             ("SELECT 1) x UNION (SELECT 2", "closes a parenthesis"),
             ("SELECT (1", "opens a parenthesis"),
