@@ -1,6 +1,7 @@
 //! The only place where everything is built: from the configuration to a running service, and to an orderly stop.
 
-use std::collections::BTreeMap;
+pub mod sources;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,6 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::config::fault::Fault;
 use crate::config::sections::{LogFormat, Transport as TransportConfig};
 use crate::domain::delivery::Outcome;
 use crate::domain::feed::{FeedOrigin, FeedSpec};
@@ -26,7 +26,7 @@ use crate::notify::message::line::Line;
 use crate::notify::message::{Templates, sample};
 use crate::notify::smtp::{Envelope, Pool, settings::Settings as SmtpSettings};
 use crate::schedule::{Beats, Work, follow};
-use crate::source::{AnySource, SMALL, Settings as SourceSettings};
+use crate::source::SMALL;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::web::demo::hook::DemoHook;
@@ -90,36 +90,6 @@ pub struct DemoParts {
     pub hook: Option<Arc<DemoHook>>,
 }
 
-/// Opens the sources that the configuration names: those that can be, and every fault of the others, with its place.
-#[must_use]
-pub fn sources(config: &Config) -> (BTreeMap<String, Arc<AnySource>>, Vec<Fault>) {
-    let mut sources = BTreeMap::new();
-    let mut faults = Vec::new();
-    for section in &config.sources {
-        let mut table = section.settings.clone();
-        table.insert("kind".to_owned(), section.kind.clone().into());
-        if section.kind == "folder" {
-            // A folder has no address of its own: its pages are where the site is, its dates on the site's clock.
-            let (url, zone) = (config.site.base_url.to_string(), &config.site.timezone);
-            table.entry("site_url").or_insert_with(|| url.into());
-            if let Some(zone) = zone.iana_name() {
-                table.entry("timezone").or_insert_with(|| zone.into());
-            }
-        }
-        let opened = toml::Value::Table(table)
-            .try_into::<SourceSettings>()
-            .map_err(|e| e.message().to_owned())
-            .and_then(|settings| AnySource::open(&section.name, settings).map_err(|e| e.to_string()));
-        match opened {
-            Ok(source) => {
-                sources.insert(section.name.clone(), Arc::new(source));
-            }
-            Err(what) => faults.push(section.fault(None, &what)),
-        }
-    }
-    (sources, faults)
-}
-
 /// The sender of mails.
 #[must_use]
 pub fn sender(config: &Config) -> Sender {
@@ -167,7 +137,7 @@ impl Service {
         let site = config.site();
         let wakes = Wakes::default();
         let metrics = Metrics::new(clock.now());
-        let (sources, faults) = sources(&config);
+        let (sources, faults) = sources::sources(&config);
         if !faults.is_empty() {
             bail!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
         }

@@ -11,7 +11,8 @@ use crate::config::{Config, environment};
 use crate::notify::message::{Templates, sample};
 use crate::notify::smtp::Pool;
 use crate::notify::smtp::settings::Settings as SmtpSettings;
-use crate::service::{client, relay, sources};
+use crate::service::sources::sources;
+use crate::service::{client, relay};
 use crate::source::{AnySource, Ask, Source};
 use crate::store::engine::Store;
 

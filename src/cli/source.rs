@@ -9,7 +9,7 @@ use super::load;
 use crate::clock::{Clock, Timestamp};
 use crate::config::feeds::feed_files;
 use crate::domain::site::Site;
-use crate::service::sources;
+use crate::service::sources::sources;
 use crate::source::{Reach, Rhythm};
 use crate::text::date;
 use crate::text::xml::XmlText;

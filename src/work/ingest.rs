@@ -4,24 +4,27 @@
 mod calls;
 mod compare;
 mod feeds;
+mod flood;
+mod judge;
 mod look;
+mod tell;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use self::calls::Calls;
 use self::compare::opened;
+use self::flood::{hold, mass_of_revised};
+use self::judge::Scene;
 use self::look::Look;
 use crate::clock::{Clock, Timestamp};
-use crate::domain::article::{Article, Category, ChangeKind, RawArticle};
-use crate::domain::selection::Matcher;
+use crate::domain::article::ChangeKind;
 use crate::domain::site::Site;
-use crate::feed::address;
 use crate::source::{AnySource, Reach, Scan, Source, SourceError};
 use crate::store::article::{Applied, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
-use crate::store::source::{Flips, Known};
+use crate::store::source::Flips;
 use crate::telemetry::metrics::Metrics;
 use crate::work::normalise::normalise;
 use crate::work::presence::Presence;
@@ -113,21 +116,6 @@ pub struct Ingest {
     progress: OnceLock<Progress>,
     /// What the log was told of each source's faults: once is enough while they stand.
     told: Mutex<BTreeMap<String, Vec<String>>>,
-}
-
-/// What a fetched article is judged by.
-struct Scene<'a> {
-    known: &'a HashMap<String, Known>,
-    lights: HashMap<&'a str, &'a str>,
-    matchers: Vec<(i64, Matcher)>,
-    categories: HashMap<String, Category>,
-    /// Categories whose coming shows articles that are not new.
-    opened: HashSet<&'a str>,
-    /// Known articles that people were told of before they went.
-    announced: HashSet<i64>,
-    last_poll: Timestamp,
-    baseline: bool,
-    now: Timestamp,
 }
 
 impl Ingest {
@@ -333,27 +321,27 @@ impl Ingest {
                     }
                 }
             }
-            if baseline {
-                // A baseline may be large and tells nobody: it is written as it comes.
-                sort(&mut poll.upserts);
-                let part = Poll {
-                    source: name.to_owned(),
-                    upserts: std::mem::take(&mut poll.upserts),
-                    lease: poll.lease.clone(),
-                    ..Poll::default()
-                };
-                report.applied.baseline += self.store.apply(&part, now).await?.baseline;
-                self.store.take_lease(&lease_name(name), holder, self.clock.now(), LEASE).await?;
+            // A baseline may be large and tells nobody, and so may a mass of revised articles (somebody is called otherwise
+            // now, who signs them all): they are written as they come. What is new waits for the last transaction.
+            let part = if baseline {
+                std::mem::take(&mut poll.upserts)
+            } else {
+                mass_of_revised(&mut poll.upserts, report.held)
+            };
+            if !part.is_empty() {
+                report.held |= !baseline;
+                let applied = self.write_part(name, part, state.missing_polls, &poll, now).await?;
+                report.applied.baseline += applied.baseline;
+                report.applied.revised += applied.revised;
             }
+            self.store.take_lease(&lease_name(name), holder, self.clock.now(), LEASE).await?;
         }
-        report.held = poll.upserts.iter().filter(|u| u.held).count() > self.settings.max_new;
-        if !report.held {
-            poll.upserts.iter_mut().for_each(|upsert| upsert.held = false);
-        }
+        report.held |= hold(&mut poll.upserts, self.settings.max_new);
         sort(&mut poll.upserts);
         poll.baseline_done = baseline && scan.reach != Reach::Part;
         poll.faults.clone_from(&report.faults);
         let applied = self.store.apply(&poll, now).await?;
+        let applied = Applied { revised: report.applied.revised + applied.revised, ..applied };
         report.applied = Applied { baseline: report.applied.baseline, ..applied };
         for (kind, count) in [
             (ChangeKind::Published, applied.published),
@@ -367,6 +355,21 @@ impl Ingest {
         Ok(report)
     }
 
+    /// Writes some of a poll's articles before the rest of it.
+    async fn write_part(
+        &self,
+        name: &str,
+        mut upserts: Vec<Upsert>,
+        missing_polls: i64,
+        poll: &Poll,
+        now: Timestamp,
+    ) -> Result<Applied, IngestError> {
+        sort(&mut upserts);
+        let source = name.to_owned();
+        let part = Poll { source, upserts, missing_polls, lease: poll.lease.clone(), ..Poll::default() };
+        Ok(self.store.apply(&part, now).await?)
+    }
+
     /// A long import is `done` articles far, of `all`.
     fn progressed(&self, name: &str, done: usize, all: usize) {
         if all > LOGGED && done.is_multiple_of(LOGGED) {
@@ -375,82 +378,6 @@ impl Ingest {
         if let Some(progress) = self.progress.get() {
             progress(done, all);
         }
-    }
-
-    /// What one fetched article means: new, back, changed, or only touched.
-    fn judge(&self, raw: &RawArticle, article: Article, scene: &Scene<'_>, poll: &mut Poll) {
-        let fingerprint = article.fingerprint();
-        let light = scene.lights.get(raw.external_id.as_str()).copied().unwrap_or_default();
-        let known = scene.known.get(&raw.external_id);
-        let change = match known {
-            Some(known) if known.visible && known.fingerprint == fingerprint => {
-                if known.light != light {
-                    poll.touched.push((known.id, light.to_owned()));
-                }
-                return;
-            }
-            Some(known) if known.visible => ChangeKind::Revised,
-            _ => ChangeKind::Published,
-        };
-        let came_with_category = raw.categories.first().is_some_and(|own| scene.opened.contains(own.as_str()));
-        // The backlog of a category that was opened is not news, nor is what comes back if nobody was told before.
-        let news = match known {
-            Some(known) if known.visible => true,
-            Some(known) => scene.announced.contains(&known.id) || article.published >= scene.last_poll,
-            None => !came_with_category || article.published >= scene.last_poll,
-        };
-        let fresh = article.published.plus(self.settings.max_age) >= scene.now;
-        let renew = known.is_none_or(|k| !k.visible || !Article::is_minor(&k.fingerprint, &fingerprint));
-        let matches =
-            scene.matchers.iter().filter_map(|(feed, matcher)| Some((*feed, matcher.matches(&article)?))).collect();
-        poll.upserts.push(Upsert {
-            light: light.to_owned(),
-            fingerprint,
-            entry_id: address::tag(
-                &self.site.authority,
-                &format!("{}/article/{}", article.source, article.external_id),
-            ),
-            // News goes on top of its feeds even if it is dated back a little; an old article goes to its place.
-            first_seen: if scene.baseline || !fresh { article.published.min(scene.now) } else { scene.now },
-            change: (!scene.baseline).then_some(change),
-            renew,
-            people: !scene.baseline && fresh && news,
-            // Counts towards a flood; let go again if there is none.
-            held: !scene.baseline && change == ChangeKind::Published && !came_with_category,
-            matches,
-            article,
-        });
-    }
-
-    /// Which articles among `fetch` were public before, and people were told.
-    async fn announced(
-        &self,
-        fetch: &BTreeSet<String>,
-        known: &HashMap<String, Known>,
-    ) -> Result<HashSet<i64>, IngestError> {
-        let back: Vec<i64> = fetch.iter().filter_map(|id| known.get(id)).filter(|k| !k.visible).map(|k| k.id).collect();
-        Ok(if back.is_empty() { HashSet::new() } else { self.store.announced(&back).await? })
-    }
-
-    fn tell(&self, name: &str, report: &Report) {
-        tell(name, report);
-        let mut faults = report.faults.clone();
-        if report.partial {
-            faults.push("not everything could be read: until it can, no article is taken for withdrawn".to_owned());
-        }
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = told.insert(name.to_owned(), faults.clone()).unwrap_or_default();
-        for fault in faults.iter().filter(|fault| !before.contains(fault)) {
-            tracing::warn!(source = name, "{fault}");
-        }
-        if faults.is_empty() && !before.is_empty() {
-            tracing::info!(source = name, "everything can be read again");
-        }
-    }
-
-    async fn matchers(&self) -> Result<Vec<(i64, Matcher)>, IngestError> {
-        let feeds = self.store.feeds().await?;
-        Ok(feeds.into_iter().filter(|f| !f.retired).map(|f| (f.id, f.spec.select.matcher())).collect())
     }
 }
 
@@ -489,35 +416,4 @@ fn sort(upserts: &mut [Upsert]) {
     upserts.sort_by(|a, b| {
         (a.article.published, &a.article.external_id).cmp(&(b.article.published, &b.article.external_id))
     });
-}
-
-fn tell(name: &str, report: &Report) {
-    let a = report.applied;
-    tracing::debug!(source = name, "polled");
-    if a != Applied::default() {
-        tracing::info!(
-            source = name,
-            baseline = a.baseline,
-            published = a.published,
-            revised = a.revised,
-            withdrawn = a.withdrawn,
-            cancelled = a.cancelled,
-            "poll found changes"
-        );
-    }
-    if report.held {
-        tracing::warn!(
-            source = name,
-            published = a.published,
-            "unusually many new articles: their notices are held; release them with `loa poll {name} --release`"
-        );
-    }
-    if report.kept > 0 {
-        tracing::warn!(
-            source = name,
-            gone = report.kept,
-            "unusually many articles are gone from the source: they are kept for two more polls; check the source's \
-             address, table prefix and grants"
-        );
-    }
 }

@@ -184,7 +184,7 @@ fn slow(url: &str) -> String {
 }
 
 fn pass(mut from: TcpStream, mut to: TcpStream, pause: Duration) {
-    let mut bytes = [0; 64 * 1024];
+    let mut bytes = vec![0; 64 * 1024];
     while let Ok(n) = from.read(&mut bytes) {
         std::thread::sleep(pause);
         if n == 0 || to.write_all(&bytes[..n]).is_err() {
