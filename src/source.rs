@@ -5,6 +5,7 @@ pub mod folder;
 pub mod html;
 pub mod joomla;
 pub mod joomla_api;
+pub mod sql;
 mod stamp;
 pub mod syndication;
 mod tiers;
@@ -235,6 +236,8 @@ pub enum Settings {
     Feed(syndication::Settings),
     /// `kind = "html"`
     Html(Box<html::settings::Settings>),
+    /// `kind = "sql"`
+    Sql(Box<sql::Settings>),
 }
 
 /// A source of any kind, so that callers need no generics.
@@ -252,6 +255,8 @@ pub enum AnySource {
     Feed(Box<syndication::Syndication>),
     /// Pages, read by CSS selectors.
     Html(Box<html::Pages>),
+    /// Any SQL database, by the operator's own SELECT.
+    Sql(Box<sql::Sql>),
 }
 
 impl AnySource {
@@ -267,6 +272,7 @@ impl AnySource {
             Settings::WordPress(settings) => Self::WordPress(Box::new(wordpress::WordPress::open(name, settings)?)),
             Settings::Feed(settings) => Self::Feed(Box::new(syndication::Syndication::open(name, settings)?)),
             Settings::Html(settings) => Self::Html(Box::new(html::Pages::open(name, *settings)?)),
+            Settings::Sql(settings) => Self::Sql(Box::new(sql::Sql::open(name, &settings)?)),
         })
     }
 }
@@ -281,6 +287,7 @@ macro_rules! each {
             AnySource::WordPress($inner) => $call,
             AnySource::Feed($inner) => $call,
             AnySource::Html($inner) => $call,
+            AnySource::Sql($inner) => $call,
         }
     };
 }

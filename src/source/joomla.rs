@@ -131,7 +131,7 @@ impl Joomla {
         }
         Ok(Self {
             name: name.to_owned(),
-            door: Door::open(name, &settings.url)?,
+            door: Door::open(name, &settings.url)?.hinting(layout::HINTS),
             prefix: settings.prefix,
             base: site_base(name, &settings.site_url)?,
             link,

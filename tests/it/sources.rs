@@ -17,6 +17,7 @@ mod syndication;
 mod web;
 pub mod web_server;
 mod wordpress;
+pub mod sql;
 
 /// An instant from RFC 3339.
 fn at(text: &str) -> Timestamp {
