@@ -29,6 +29,7 @@ use crate::schedule::{Beats, Work, follow};
 use crate::source::SMALL;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
+use crate::text::html::agency::Agencies;
 use crate::web::demo::hook::DemoHook;
 use crate::web::{self, Doors};
 use crate::work::access;
@@ -38,6 +39,7 @@ use crate::work::deliver_webhook::Webhooks;
 use crate::work::digest::Digests;
 use crate::work::fan_out::FanOut;
 use crate::work::ingest::{Ingest, Settings as IngestSettings};
+use crate::work::normalise::Credit;
 use crate::work::presence::Presence;
 use crate::work::publish::Publisher;
 use crate::work::subscribe::Subscribe;
@@ -114,6 +116,12 @@ pub fn relay(config: &Config) -> anyhow::Result<Option<SmtpSettings>> {
     Ok(Some(settings))
 }
 
+/// Who articles are by.
+#[must_use]
+pub fn credit(config: &Config) -> Credit {
+    Credit { byline: config.ingest.byline_as_author, agencies: Agencies::new(&config.ingest.agencies) }
+}
+
 /// The guarded client for endpoints.
 ///
 /// # Errors
@@ -165,7 +173,8 @@ impl Service {
                     wakes.clone(),
                     metrics.clone(),
                 )
-                .among(presence.clone()),
+                .among(presence.clone())
+                .crediting(credit(&config)),
             ),
             publisher: Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), items)),
             subscribe: Subscribe::new(store.clone(), clock.clone(), keys, wakes.clone()),

@@ -12,7 +12,8 @@ use crate::domain::selection::Selection;
 use crate::text::xml::XmlText;
 
 const FEED_KEYS: &[&str] = &["title", "description", "title_en", "description_en", "select"];
-const SELECT_KEYS: &[&str] = &["sources", "categories", "phrases", "not_phrases", "tags", "authors", "language"];
+const SELECT_KEYS: &[&str] =
+    &["sources", "categories", "phrases", "title_phrases", "not_phrases", "unless", "tags", "authors", "language"];
 
 /// Names that addresses below `/feeds/` use for something else.
 const RESERVED: [&str; 1] = ["search"];
@@ -97,7 +98,9 @@ fn feed(slug: String, table: Table, whole: Place, faults: &mut Vec<Fault>) -> Op
     let sources = r.list("sources", value::name);
     let categories = r.list("categories", value::filled);
     let phrases = r.list("phrases", value::filled);
+    let title_phrases = r.list("title_phrases", value::filled);
     let not_phrases = r.list("not_phrases", value::filled);
+    let unless = r.list("unless", value::filled);
     let tags = r.list("tags", value::filled);
     let authors = r.list("authors", value::filled);
     let language = r.optional("language", value::filled);
@@ -113,7 +116,9 @@ fn feed(slug: String, table: Table, whole: Place, faults: &mut Vec<Fault>) -> Op
             sources: sources?,
             categories: categories?,
             phrases: phrases?,
+            title_phrases: title_phrases?,
             not_phrases: not_phrases?,
+            unless: unless?,
             tags: tags?,
             authors: authors?,
             language,

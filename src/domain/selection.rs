@@ -2,17 +2,20 @@
 //! the feed and not in the mail. Never a query in some database's words: an article in hand is enough to decide.
 
 mod matcher;
+pub mod score;
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::article::Article;
-use crate::text::phrase::{Phrases, Text};
+use crate::text::phrase::{MAX_GAPS, Phrases, Text, gaps};
 use crate::text::slug::is_slug;
 use crate::text::xml::XmlText;
 
 /// The most entries that one list of a selection may have.
-pub const MAX_ENTRIES: usize = 200;
+pub const MAX_ENTRIES: usize = 400;
 /// The longest entry, in characters.
 pub const MAX_CHARS: usize = 100;
 
@@ -20,7 +23,8 @@ pub const MAX_CHARS: usize = 100;
 /// phrases, and passes every other criterion that is set. An empty selection matches every article.
 ///
 /// A phrase counts by where it stands: in the title or the title of a category of the article, or in the lede, one is
-/// enough; the body alone must have at least three. What a phrase matches is told in [`crate::text::phrase`].
+/// enough; the body alone must have at least three. A phrase of several parts (` + `) counts where title and lede together
+/// have them all. What a phrase matches is told in [`crate::text::phrase`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Selection {
@@ -33,9 +37,16 @@ pub struct Selection {
     /// Phrases in Vietnamese, with their marks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phrases: Vec<String>,
+    /// Words that are too common for a lede and say enough in a title: they count there alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub title_phrases: Vec<String>,
     /// Phrases that are masked before `phrases` are looked for: a sports congress is no party congress.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_phrases: Vec<String>,
+    /// Phrases that say that an article is about something else: with one of these in its title or lede, only `phrases`
+    /// (not `title_phrases`) that stand in its title or in the title of a category count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unless: Vec<String>,
     /// Tags, any of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -64,11 +75,24 @@ pub enum Reason {
     },
 }
 
+/// As the end of a sentence for operators, in English.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everything => f.write_str("the feed takes every article"),
+            Self::Category(slug) => write!(f, "it lies in the category {slug}"),
+            Self::Phrase { phrase, place } => write!(f, "\"{phrase}\" stands in its {place}"),
+        }
+    }
+}
+
 /// A selection made ready to be tried on many articles.
 #[derive(Clone, Debug)]
 pub struct Matcher {
     selection: Selection,
     phrases: Phrases,
+    title_phrases: Phrases,
+    unless: Phrases,
 }
 
 /// An article made ready to be tried by many matchers: its words are split once, those of its body only if some matcher
@@ -83,16 +107,37 @@ pub struct Reading<'a> {
 }
 
 impl Selection {
-    /// Prepares the selection (normalising its phrases once).
+    /// Prepares the selection (normalising its phrases once). For what a person typed: a phrase without any mark finds
+    /// words with marks too.
     #[must_use]
     pub fn matcher(&self) -> Matcher {
-        Matcher { phrases: Phrases::new(&self.phrases, &self.not_phrases), selection: self.clone() }
+        Matcher {
+            phrases: Phrases::typed(&self.phrases, &self.not_phrases),
+            title_phrases: Phrases::typed(&self.title_phrases, &self.not_phrases),
+            unless: Phrases::typed(&self.unless, &[]),
+            selection: self.clone(),
+        }
+    }
+
+    /// The same for a topic that an editor wrote, whose phrases are never folded.
+    #[must_use]
+    pub fn topic_matcher(&self) -> Matcher {
+        Matcher {
+            phrases: Phrases::exact(&self.phrases, &self.not_phrases),
+            title_phrases: Phrases::exact(&self.title_phrases, &self.not_phrases),
+            unless: Phrases::exact(&self.unless, &[]),
+            selection: self.clone(),
+        }
+    }
+
+    const fn has_phrases(&self) -> bool {
+        !self.phrases.is_empty() || !self.title_phrases.is_empty()
     }
 
     /// Whether nothing is asked for, so that every article matches.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        let lists = [&self.sources, &self.categories, &self.phrases, &self.tags, &self.authors];
+        let lists = [&self.sources, &self.categories, &self.phrases, &self.title_phrases, &self.tags, &self.authors];
         lists.iter().all(|list| list.is_empty()) && self.language.is_none()
     }
 
@@ -105,7 +150,9 @@ impl Selection {
             ("sources", &self.sources),
             ("categories", &self.categories),
             ("phrases", &self.phrases),
+            ("title_phrases", &self.title_phrases),
             ("not_phrases", &self.not_phrases),
+            ("unless", &self.unless),
             ("tags", &self.tags),
             ("authors", &self.authors),
         ];
@@ -122,6 +169,17 @@ impl Selection {
                 faults.push(format!("`{name}` has an entry without a letter or digit: remove it or write its words"));
             }
         }
+        for (name, list) in [
+            ("phrases", &self.phrases),
+            ("title_phrases", &self.title_phrases),
+            ("not_phrases", &self.not_phrases),
+            ("unless", &self.unless),
+        ] {
+            if let Some(phrase) = list.iter().find(|phrase| gaps(phrase) > MAX_GAPS) {
+                let start: String = phrase.chars().take(30).collect();
+                faults.push(format!("`{name}` has \"{start}…\" with more than one gap (…): write two phrases"));
+            }
+        }
         for slug in self.categories.iter().filter(|slug| !is_slug(slug)).take(3) {
             let start: String = slug.chars().take(30).collect();
             faults.push(format!("`categories` has \"{start}\", which is no slug: use the name in the category's address, of a-z, 0-9 and hyphens"));
@@ -131,8 +189,18 @@ impl Selection {
             faults
                 .push(format!("`language` is \"{start}\", which is no BCP 47 tag: write for example \"vi\" or \"en\""));
         }
-        if self.phrases.is_empty() && !self.not_phrases.is_empty() {
-            faults.push("`not_phrases` without `phrases` does nothing: add phrases or remove them".to_owned());
+        for (name, list) in [("title_phrases", &self.title_phrases), ("not_phrases", &self.not_phrases)] {
+            if let Some(joint) = list.iter().find(|phrase| phrase.contains(" + ")) {
+                let start: String = joint.chars().take(30).collect();
+                faults.push(format!(
+                    "`{name}` has \"{start}\", but a + is known in `phrases` and `unless` alone: move it there"
+                ));
+            }
+        }
+        for (name, list) in [("not_phrases", &self.not_phrases), ("unless", &self.unless)] {
+            if !self.has_phrases() && !list.is_empty() {
+                faults.push(format!("`{name}` without `phrases` does nothing: add phrases or remove it"));
+            }
         }
         faults
     }
@@ -153,7 +221,9 @@ impl Selection {
             categories: lower(&self.categories),
             phrases: list(&self.phrases),
             // Without phrases there is nothing to mask.
-            not_phrases: if self.phrases.is_empty() { Vec::new() } else { list(&self.not_phrases) },
+            title_phrases: list(&self.title_phrases),
+            not_phrases: if self.has_phrases() { list(&self.not_phrases) } else { Vec::new() },
+            unless: if self.has_phrases() { list(&self.unless) } else { Vec::new() },
             tags: list(&self.tags),
             authors: list(&self.authors),
             language: self.language.as_deref().map(|l| tidy(l).to_ascii_lowercase()).filter(|l| !l.is_empty()),
@@ -234,13 +304,15 @@ mod tests {
         assert!(Selection::default().faults().is_empty());
         let bad = Selection {
             phrases: vec!["a".repeat(101), " … ".to_owned()],
-            tags: vec!["x".to_owned(); 201],
+            tags: vec!["x".to_owned(); 401],
             categories: list(&["Công tác"]),
             language: Some("tiếng Việt".to_owned()),
             ..Selection::default()
         };
         let faults = bad.faults();
         assert_eq!(faults.len(), 5, "{faults:#?}");
+        let gapped = Selection { phrases: list(&["a … b", "a … b … c"]), ..Selection::default() };
+        assert_eq!(gapped.faults().len(), 1, "{:#?}", gapped.faults());
         let alone = Selection { not_phrases: list(&["a"]), ..Selection::default() };
         assert_eq!(alone.faults().len(), 1);
         for tag in ["vi", "vi-VN", "en-GB", "zh-Hant-TW"] {

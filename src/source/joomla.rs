@@ -11,22 +11,22 @@
 //!   category, an access level, a tag or a menu moved.
 
 mod article;
-mod body;
-mod dates;
-mod guests;
+pub(super) mod body;
+pub(super) mod dates;
+pub(super) mod guests;
 mod hot;
 mod layout;
 mod lights;
-mod link;
+pub(super) mod link;
 mod memory;
 mod menus;
-mod picture;
+pub(super) mod picture;
 mod print;
 mod query;
 mod rules;
 mod sums;
 mod sweep;
-mod tree;
+pub(super) mod tree;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -144,7 +144,7 @@ impl Joomla {
         };
         Ok(Self {
             name: name.to_owned(),
-            door: Door::open(name, &settings.url)?,
+            door: Door::open(name, &settings.url)?.hinting(layout::HINTS),
             prefix: settings.prefix,
             base: site_base(name, &settings.site_url)?,
             link,

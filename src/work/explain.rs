@@ -74,17 +74,10 @@ pub async fn explain(store: &Store, site: &Site, email: &EmailAddress, article: 
 }
 
 /// A stored reason in words.
-fn stored_in_words(reason: &str) -> String {
-    serde_json::from_str(reason).map_or_else(|_| format!("because of {reason}"), |reason| in_words(&reason))
-}
-
-/// Why a feed holds an article, as a clause.
-#[must_use]
-pub fn in_words(reason: &Reason) -> String {
-    match reason {
-        Reason::Everything => "because the feed takes every article".to_owned(),
-        Reason::Category(slug) => format!("because it lies in the category {slug}"),
-        Reason::Phrase { phrase, place } => format!("because \"{phrase}\" stands in its {place}"),
+fn in_words(reason: &str) -> String {
+    match serde_json::from_str::<Reason>(reason) {
+        Ok(reason) => format!("because {reason}"),
+        Err(_) => format!("because of {reason}"),
     }
 }
 
@@ -117,7 +110,7 @@ async fn tell_article(store: &Store, site: &Site, stored: &StoredArticle, story:
             "In feed {} since {}{left}, {}.",
             member.slug,
             when(member.since),
-            stored_in_words(&member.reason)
+            in_words(&member.reason)
         ));
     }
     Ok(())

@@ -26,7 +26,7 @@ use crate::store::article::{Applied, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
 use crate::store::source::Flips;
 use crate::telemetry::metrics::Metrics;
-use crate::work::normalise::normalise;
+use crate::work::normalise::{Credit, normalise};
 use crate::work::presence::Presence;
 use crate::work::wakes::Wakes;
 
@@ -101,6 +101,7 @@ pub struct Ingest {
     site: Site,
     sources: BTreeMap<String, Arc<AnySource>>,
     settings: Settings,
+    credit: Credit,
     wakes: Wakes,
     metrics: Metrics,
     presence: Presence,
@@ -137,6 +138,7 @@ impl Ingest {
             site,
             sources,
             settings,
+            credit: Credit::default(),
             wakes,
             metrics,
             presence,
@@ -159,6 +161,13 @@ impl Ingest {
     /// Tells this one, too, how far a long import is. The first one stays.
     pub fn watch(&self, progress: Progress) {
         let _ = self.progress.set(progress);
+    }
+
+    /// The same ingest with these rules of who an article is by; otherwise those of [`Credit::default`].
+    #[must_use]
+    pub fn crediting(mut self, credit: Credit) -> Self {
+        self.credit = credit;
+        self
     }
 
     /// Names of the sources.
@@ -312,7 +321,7 @@ impl Ingest {
             let fetched = source.fetch(&wanted, now).await?;
             report.faults.extend(fetched.faults.into_iter().map(|f| f.message));
             for raw in &fetched.articles {
-                match normalise(name, raw, &scene.categories, &self.site) {
+                match normalise(name, raw, &scene.categories, &self.site, &self.credit) {
                     Ok(article) => self.judge(raw, article, &scene, &mut poll),
                     Err(unfit) => {
                         // What was there before is no longer what the portal shows.

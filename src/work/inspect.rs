@@ -10,7 +10,7 @@ use crate::domain::feed::FeedSpec;
 use crate::domain::selection::{Matcher, Reading, Reason};
 use crate::domain::site::Site;
 use crate::source::{AnySource, Ask, Description, Fault, Flip, Hidden, Light, Reach, Rhythm, Source, SourceError};
-use crate::work::normalise::normalise;
+use crate::work::normalise::{Credit, normalise};
 
 /// So many articles are read whole where that costs little, and (`SOME`) where each may cost a call.
 const MANY: usize = 2_000;
@@ -69,6 +69,7 @@ pub async fn inspect(
     name: &str,
     source: &AnySource,
     site: &Site,
+    credit: &Credit,
     feeds: &[FeedSpec],
     newest: usize,
     now: Timestamp,
@@ -90,10 +91,10 @@ pub async fn inspect(
     let named: HashMap<String, Category> = categories.iter().map(|c| (c.external_id.clone(), c.clone())).collect();
     let mut articles = fetched.articles;
     articles.sort_by_key(|article| Reverse((article.published, article.external_id.clone())));
-    let matchers: Vec<(&str, Matcher)> = feeds.iter().map(|f| (f.slug.as_str(), f.select.matcher())).collect();
+    let matchers: Vec<(&str, Matcher)> = feeds.iter().map(|f| (f.slug.as_str(), f.select.topic_matcher())).collect();
     let mut shown = Vec::new();
     for raw in &articles {
-        match normalise(name, raw, &named, site) {
+        match normalise(name, raw, &named, site, credit) {
             Ok(article) if shown.len() < newest => {
                 let reading = Reading::new(&article);
                 let held = |(slug, matcher): &(&str, Matcher)| {

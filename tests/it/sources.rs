@@ -7,11 +7,21 @@ use loa::domain::article::RawArticle;
 use loa::source::{AnySource, Ask, Fetched, Scan, Settings, Source, SourceError};
 
 mod folder;
+mod html;
 pub mod joomla;
 mod joomla_account;
+mod joomla_api;
+mod joomla_changes;
 mod joomla_changes;
 mod joomla_refusals;
+mod joomla_refusals;
 pub mod joomla_tiers;
+mod reader;
+pub mod sql;
+mod syndication;
+mod web;
+pub mod web_server;
+mod wordpress;
 
 /// An instant from RFC 3339.
 fn at(text: &str) -> Timestamp {

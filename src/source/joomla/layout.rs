@@ -3,7 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::SourceError;
+use crate::source::database::fault::Hints;
 use crate::source::database::{Door, Engine, Visit};
+
+/// What errors of the database say of Joomla.
+pub(super) const HINTS: Hints = Hints {
+    grant: "grant it SELECT on the tables content, categories, viewlevels, usergroups, extensions, tags and \
+            contentitem_tag_map and SELECT (id, name) on users, each with the site's prefix, and check `prefix`",
+    misfit: "this is not a Joomla that loa can read",
+    remedy: "check `prefix` and the database in `url`",
+};
 
 /// The tables of one Joomla.
 #[derive(Clone, Debug, PartialEq, Eq)]

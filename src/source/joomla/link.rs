@@ -3,24 +3,24 @@
 use url::Url;
 
 /// The form that works on every Joomla (it may redirect).
-pub(super) const DEFAULT: &str = "{base}index.php?option=com_content&view=article&id={id}";
+pub(in crate::source) const DEFAULT: &str = "{base}index.php?option=com_content&view=article&id={id}";
 
 const NAMES: [&str; 7] = ["base", "id", "alias", "catid", "cat_path", "menu_path", "lang"];
 const MENU_PATH: &str = "{menu_path}";
 
 /// A checked template.
 #[derive(Clone, Debug)]
-pub(super) struct Template(String);
+pub(in crate::source) struct Template(String);
 
 /// What an article fills a template with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Parts<'a> {
-    pub(super) base: &'a Url,
-    pub(super) id: i64,
-    pub(super) alias: &'a str,
-    pub(super) catid: i64,
-    pub(super) cat_path: &'a str,
-    pub(super) language: &'a str,
+pub(in crate::source) struct Parts<'a> {
+    pub(in crate::source) base: &'a Url,
+    pub(in crate::source) id: i64,
+    pub(in crate::source) alias: &'a str,
+    pub(in crate::source) catid: i64,
+    pub(in crate::source) cat_path: &'a str,
+    pub(in crate::source) language: &'a str,
 }
 
 impl Template {
@@ -28,7 +28,7 @@ impl Template {
     ///
     /// # Errors
     /// A sentence for the operator.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::source) fn parse(text: &str) -> Result<Self, String> {
         let mut rest = text;
         while let Some(at) = rest.find('{') {
             let end = rest[at..].find('}').ok_or("has a { without a }")? + at;
@@ -45,7 +45,7 @@ impl Template {
     }
 
     /// The template as written.
-    pub(super) fn as_str(&self) -> &str {
+    pub(in crate::source) fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -64,7 +64,7 @@ impl Template {
 
     /// The address of one article. Without an alias the id stands alone (`9019`, not `9019-`), as Joomla has it;
     /// without a language there is no segment for it.
-    pub(super) fn fill(&self, parts: Parts<'_>) -> String {
+    pub(in crate::source) fn fill(&self, parts: Parts<'_>) -> String {
         let id = parts.id.to_string();
         let mut text = self.0.clone();
         if parts.alias.is_empty() {
