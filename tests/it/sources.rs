@@ -13,11 +13,11 @@ mod joomla_api;
 mod joomla_changes;
 mod joomla_refusals;
 mod reader;
+pub mod sql;
 mod syndication;
 mod web;
 pub mod web_server;
 mod wordpress;
-pub mod sql;
 
 /// An instant from RFC 3339.
 fn at(text: &str) -> Timestamp {
