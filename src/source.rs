@@ -233,7 +233,6 @@ pub enum Settings {
     WordPress(wordpress::Settings),
     /// `kind = "feed"`
     Feed(syndication::settings::Settings),
-    Feed(syndication::Settings),
     /// `kind = "html"`
     Html(Box<html::settings::Settings>),
     /// `kind = "sql"`

@@ -9,7 +9,8 @@ use super::rules::Rules;
 use super::settings::Settings;
 use super::{bounds, escape};
 use crate::domain::article::Image;
-use crate::text::html::{agency, clean, plain};
+use crate::text::html::agency::Agencies;
+use crate::text::html::{clean, plain};
 
 const SEED: &str = include_str!("../../../tests/fixtures/html/joomla3-article.html");
 const BLOG: &str = include_str!("../../../tests/fixtures/html/joomla3-blog.html");
@@ -65,7 +66,7 @@ fn the_article_of_a_joomla_3_portal_comes_out_whole_and_without_furniture() {
     );
     let text = text(&piece);
     assert!(text.starts_with("(TUAG)- Sáng 23/11/2021, Ban Thường vụ Tỉnh ủy An Giang"), "{text}");
-    assert_eq!(agency(&text).as_deref(), Some("TUAG"));
+    assert_eq!(Agencies::default().find(&text).as_deref(), Some("TUAG"));
     assert!(text.contains("kết luận hội nghị. Trong năm qua, toàn tỉnh có 16 đảng bộ"), "{text}");
     assert!(text.ends_with("Trúc Linh"), "{text}");
     for furniture in ["114", "26072767", "24/11", "Trang trước", "Email", "đại hội đảng", "Chi tiết", "Super"]
