@@ -313,6 +313,29 @@ impl Visit<'_> {
         }
     }
 
+    /// Runs a query of loa's own making that binds nothing, else as [`Visit::each`]. On MySQL it goes as text, in one round
+    /// trip: a prepared one is closed by a packet that nobody answers, the next query waits behind that for the server's
+    /// delayed acknowledgement, and a poll of ten queries takes 400 ms more.
+    pub(super) async fn read(&mut self, sql: String, mut take: impl FnMut(Row) + Send) -> Result<(), SourceError> {
+        let Connection::MySql(connection) = &mut self.connection else { return self.each(sql, None, take).await };
+        let place = &self.door.place;
+        let read = async move {
+            let mut rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut **connection);
+            while let Some(row) = rows.try_next().await? {
+                let cells = (0..row.len()).map(|column| {
+                    let bytes = row.try_get_unchecked::<Option<&[u8]>, _>(column)?;
+                    Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+                });
+                take(Row(cells.collect::<Result<_, sqlx::Error>>()?));
+            }
+            Ok::<_, sqlx::Error>(())
+        };
+        match timeout(ANSWER_WITHIN, read).await {
+            Ok(read) => read.map_err(|error| fault::from_sql(place, &error)),
+            Err(_) => Err(fault::silent(place, ANSWER_WITHIN)),
+        }
+    }
+
     /// Ends the transaction and keeps the connection for the next visit. A visit that is dropped instead closes its own.
     pub(super) async fn leave(mut self) {
         if let Ok(Ok(())) = timeout(CONNECT_WITHIN, self.connection.end()).await {

@@ -10,6 +10,7 @@ mod read;
 mod receiver;
 mod rules;
 pub mod stage;
+mod tiers;
 
 use loa::clock::Timestamp;
 
