@@ -82,6 +82,7 @@ impl House {
             authority: "rachsen.example,2021".into(),
             locale: Locale::Vi,
             zone: jiff::tz::TimeZone::get("Asia/Ho_Chi_Minh").expect("a zone"),
+            imprint: loa::domain::site::Imprint::default(),
         };
         let settings = folder::Settings {
             path: articles.clone(),
