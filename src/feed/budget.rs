@@ -51,14 +51,15 @@ fn full(item: &Item) -> usize {
 }
 
 /// Makes the items fit. A full text that is too long by itself goes first; then the full texts of the oldest (last)
-/// items, as many as needed; then, if even titles and summaries are too much, the oldest items themselves.
+/// items, as many as needed; then, if even titles and summaries are too much, the oldest items themselves. Answers how
+/// many of those went.
 pub fn fit(
     limit: usize,
     head: usize,
     items: &mut Vec<Item>,
     left_out: &mut Vec<(i64, String)>,
     repaired: &mut Vec<(i64, String)>,
-) {
+) -> usize {
     items.retain_mut(|item| {
         let bare = bare(item);
         if bare > ITEM_LIMIT {
@@ -80,7 +81,7 @@ pub fn fit(
     let mut total = HEAD + head + items.iter().map(|item| bare(item) + full(item)).sum::<usize>();
     for item in items.iter_mut().rev() {
         if total <= limit {
-            return;
+            return 0;
         }
         if item.content_html.is_some() {
             total -= full(item);
@@ -88,9 +89,12 @@ pub fn fit(
             repaired.push((item.article, format!("its full text went, since the feed would exceed {limit} bytes")));
         }
     }
+    let mut cut = 0;
     while total > limit {
-        let Some(item) = items.pop() else { return };
+        let Some(item) = items.pop() else { break };
         total -= bare(&item);
+        cut += 1;
         left_out.push((item.article, format!("the feed would exceed {limit} bytes, even without full texts")));
     }
+    cut
 }

@@ -171,6 +171,8 @@ pub struct Document {
     pub categories: Vec<Label>,
     /// In the order in which they were given.
     pub items: Vec<Item>,
+    /// How many articles at the end went because of the document's size: they are in the archive.
+    pub cut: usize,
     /// What left the feed lately, the newest first.
     pub deleted: Vec<Tombstone>,
     /// Articles that cannot be in the document (row id, reason): for the operator and the editor.
@@ -235,7 +237,7 @@ impl Document {
         let categories = selected_categories(site, &feed.spec, articles);
         let head = [&title, &description, &site.title].into_iter().map(|text| 2 * budget::weight(text)).sum::<usize>()
             + categories.iter().map(Label::weight).sum::<usize>();
-        budget::fit(limit, head, &mut items, &mut left_out, &mut repaired);
+        let cut = budget::fit(limit, head, &mut items, &mut left_out, &mut repaired);
         Self {
             id: address::tag(&site.authority, &format!("feed/{}", feed.spec.slug)),
             slug: feed.spec.slug.clone(),
@@ -256,6 +258,7 @@ impl Document {
             zone: site.zone.clone(),
             categories,
             items,
+            cut,
             deleted: Vec::new(),
             left_out,
             repaired,

@@ -140,7 +140,7 @@ fn headers(options: bool, kind: Kind, headers: &mut HeaderMap) {
         unless_set(CONTENT_SECURITY_POLICY, FEED_POLICY);
         unless_set(VARY, "Accept-Encoding");
         unless_set(ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-        unless_set(ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, Last-Modified, Link");
+        unless_set(ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, IM, Last-Modified, Link, Loa-Stale");
         if options {
             unless_set(ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS");
             unless_set(ACCESS_CONTROL_ALLOW_HEADERS, "If-None-Match, If-Modified-Since, A-IM");

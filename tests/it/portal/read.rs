@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use loa::feed::document::Format;
-use loa::work::publish::Published;
+use loa::work::publish::published::Published;
 use mail_parser::MessageParser;
 
 /// What one feed tells its readers, the same in every format.
@@ -31,9 +31,8 @@ pub fn id(entry: &str) -> i64 {
 
 /// Reads all three documents, which must agree.
 pub fn feed(published: &Published) -> Feed {
-    let texts: Vec<String> = Format::ALL
-        .map(|format| String::from_utf8(published.document(format).identity.to_vec()).expect("UTF-8"))
-        .into();
+    let texts: Vec<String> =
+        Format::ALL.map(|format| String::from_utf8(published.bytes(format)).expect("UTF-8")).into();
     let text = |format: Format| &texts[Format::ALL.iter().position(|f| *f == format).expect("a format")];
 
     let rss = roxmltree::Document::parse(text(Format::Rss)).expect("RSS is well-formed");
