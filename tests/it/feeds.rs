@@ -2,6 +2,7 @@
 //! taking the feed with it.
 
 mod corpus;
+mod history;
 mod laws;
 mod profile;
 mod reading;
