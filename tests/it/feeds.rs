@@ -6,6 +6,8 @@ mod history;
 mod laws;
 mod profile;
 mod reading;
+mod shipped;
+mod validator;
 
 use std::path::Path;
 
