@@ -4,6 +4,9 @@
 use crate::feed::document::{Document, Format, RenderError, proof};
 use crate::feed::{atom as atom_format, json, rss};
 
+/// Articles that are not in a document: row id, reason.
+pub type LeftOut = Vec<(i64, String)>;
+
 /// The three documents of one version. All carry the same articles under the same ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edition {
@@ -13,8 +16,8 @@ pub struct Edition {
     pub atom: Vec<u8>,
     /// JSON Feed 1.1.
     pub json: Vec<u8>,
-    /// Articles that are not in it (row id, reason).
-    pub left_out: Vec<(i64, String)>,
+    /// Articles that are not in it.
+    pub left_out: LeftOut,
 }
 
 impl Edition {
@@ -50,7 +53,7 @@ impl Edition {
 ///
 /// # Errors
 /// What is wrong, if it is no single article's fault.
-pub fn atom(mut document: Document) -> Result<(Vec<u8>, Vec<(i64, String)>), RenderError> {
+pub fn atom(mut document: Document) -> Result<(Vec<u8>, LeftOut), RenderError> {
     if let Ok(bytes) = proven(&document, Format::Atom) {
         return Ok((bytes, document.left_out));
     }

@@ -168,10 +168,11 @@ impl Item {
             let title = feed.spec.title_en.as_ref().filter(|_| english).unwrap_or(&feed.spec.title);
             (one_line(title), site.link(&format!("feeds/{}", feed.spec.slug)))
         });
-        let list: String = named
-            .chain([home])
-            .map(|(title, url)| format!("<li><a href=\"{}\">{}</a></li>", wire::attribute(&url), wire::text(&title)))
-            .collect();
+        let mut list = String::new();
+        for (title, url) in named.chain([home]) {
+            let (url, title) = (wire::attribute(&url), wire::text(&title));
+            list.extend(["<li><a href=\"", &*url, "\">", &title, "</a></li>"]);
+        }
         Self {
             article: 0,
             revision: 1,

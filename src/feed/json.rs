@@ -109,12 +109,12 @@ struct ItemExtension<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     agency: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    categories: Vec<Term<'a>>,
+    categories: Vec<Category<'a>>,
 }
 
 /// A category by its machine's name.
 #[derive(Serialize)]
-struct Term<'a> {
+struct Category<'a> {
     term: &'a str,
     scheme: &'a str,
     label: &'a str,
@@ -191,7 +191,7 @@ fn entry<'a>(document: &Document, item: &'a Item) -> JsonItem<'a> {
             categories: item
                 .categories
                 .iter()
-                .map(|label| Term { term: &label.term, scheme: &label.scheme, label: &label.title })
+                .map(|label| Category { term: &label.term, scheme: &label.scheme, label: &label.title })
                 .collect(),
         },
     }

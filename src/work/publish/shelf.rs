@@ -185,7 +185,7 @@ mod tests {
     }
 
     fn ready(bytes: usize) -> Ready {
-        Ready::new("text/plain", (0..bytes).map(|n| (n * n % 251) as u8).collect())
+        Ready::new("text/plain", (0..bytes).map(|n| u8::try_from(n * n % 251).expect("below 251")).collect())
     }
 
     #[tokio::test]

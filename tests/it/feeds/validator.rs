@@ -27,7 +27,8 @@ impl Findings {
 
     fn uri(&mut self, address: &str) {
         // Brackets stand round an address of IPv6 and nowhere else.
-        let rest = address.split_once("://[").and_then(|(_, rest)| rest.split_once(']')).map_or(address, |(_, rest)| rest);
+        let rest =
+            address.split_once("://[").and_then(|(_, rest)| rest.split_once(']')).map_or(address, |(_, rest)| rest);
         let good = url::Url::parse(address).is_ok()
             && rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"{}|\\^`[]".contains(&b));
         self.unless(good, "InvalidURLAttribute", address);
