@@ -33,7 +33,9 @@ pub fn id(entry: &str) -> i64 {
 /// A document without what it says of entries that left it: those are named there, and shall be.
 fn without_tombstones(text: &str) -> String {
     let mut rest = text.to_owned();
-    for (begin, end, instead) in [("<at:deleted-entry", "/>", ""), ("\"deleted\":[", "]", "\"told\":0")] {
+    for (begin, end, instead) in
+        [("<at:deleted-entry", "</at:deleted-entry>", ""), ("\"deleted\":[", "]", "\"told\":0")]
+    {
         while let Some(from) = rest.find(begin) {
             let to = rest[from..].find(end).expect("an end") + from + end.len();
             rest.replace_range(from..to, instead);
