@@ -6,8 +6,8 @@ pub mod pace;
 use std::sync::Arc;
 
 use actix_web::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, LAST_MODIFIED, LINK, LOCATION, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LINK, LOCATION, VARY,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Path};
@@ -15,10 +15,9 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use super::reply::Fault;
 use super::{Shared, browse, conditional, visit};
-use crate::clock::Timestamp;
 use crate::feed::document::Format;
 use crate::work::publish::archive::{ArchiveError, Found};
-use crate::work::publish::published::Published;
+use crate::work::publish::published::{Published, keep};
 use crate::work::publish::ready::Ready;
 
 /// Seconds for which a reader need not ask for the list of feeds again.
@@ -26,6 +25,8 @@ const LIST_AGE: u64 = 1800;
 
 /// What is read at an address with a version in it never changes.
 const FOR_GOOD: &str = "public, max-age=31536000, immutable";
+
+const ACCEPT_ENCODING_VALUE: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 
 /// RFC 3229 §10.5.3 and §10.5.2.
 const A_IM: HeaderName = HeaderName::from_static("a-im");
@@ -37,19 +38,25 @@ const STALE: HeaderName = HeaderName::from_static("loa-stale");
 
 /// `/feeds/{slug}.rss`, `.atom`, `.json`, and `/feeds/{slug}`, which is a page.
 pub async fn named(req: HttpRequest, shared: Data<Shared>, name: Path<String>) -> Result<HttpResponse, Fault> {
-    let small = name.to_ascii_lowercase();
-    let (slug, format) = match small.rsplit_once('.') {
-        Some((slug, extension)) => (slug, Some(Format::parse(extension).ok_or(Fault::NotFound)?)),
-        None => (small.as_str(), None),
-    };
-    let published = open(&shared, slug).await?;
-    if small != *name {
+    if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        let small = name.to_ascii_lowercase();
+        open(&shared, split(&small)?.0).await?;
         return Ok(moved(&shared, &format!("feeds/{small}")));
     }
+    let (slug, format) = split(&name)?;
+    let published = open(&shared, slug).await?;
     match format {
         Some(format) => document(&req, &shared, &published, format).await,
         None if published.feed.retired => Err(Fault::Gone),
         None => browse::preview(&req, &shared, &published),
+    }
+}
+
+/// The slug and the format that a name in an address stands for; a page has none.
+fn split(name: &str) -> Result<(&str, Option<Format>), Fault> {
+    match name.rsplit_once('.') {
+        Some((slug, extension)) => Ok((slug, Some(Format::parse(extension).ok_or(Fault::NotFound)?))),
+        None => Ok((name, None)),
     }
 }
 
@@ -77,7 +84,10 @@ pub async fn list(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse
     let has_it = conditional::has_it(&asked.none_match, asked.since, &opml.etag, changed);
     let mut answer = if has_it { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer.insert_header((ETAG, opml.etag.as_str())).insert_header((LINK, link));
-    dated(&mut answer, &shared, changed, LIST_AGE);
+    answer
+        .insert_header((LAST_MODIFIED, changed.min(shared.clock.now()).http_date()))
+        .insert_header((CACHE_CONTROL, keep(LIST_AGE)))
+        .insert_header((VARY, ACCEPT_ENCODING_VALUE));
     if has_it { Ok(answer.finish()) } else { Ok(packed(&mut answer, &asked, &opml).await) }
 }
 
@@ -137,7 +147,7 @@ async fn archive(
     answer
         .insert_header((ETAG, ready.etag.as_str()))
         .insert_header((CACHE_CONTROL, FOR_GOOD))
-        .insert_header((VARY, "Accept-Encoding"));
+        .insert_header((VARY, ACCEPT_ENCODING_VALUE));
     if has_it {
         return Ok(answer.finish());
     }
@@ -169,7 +179,7 @@ async fn document(
         let mut answer = HttpResponse::NotModified();
         answer.insert_header((ETAG, head.etag.as_str())).insert_header((LINK, head.link.as_str()));
         stale(&mut answer, shared, published);
-        dated(&mut answer, shared, published.changed, published.max_age);
+        dated(&mut answer, shared, published);
         return Ok(answer.finish());
     }
     if let Some(ready) = delta(shared, &asked, published, format).await? {
@@ -188,7 +198,7 @@ async fn document(
     let mut answer = HttpResponse::Ok();
     answer.insert_header((ETAG, head.etag.as_str())).insert_header((LINK, head.link.as_str()));
     stale(&mut answer, shared, published);
-    dated(&mut answer, shared, published.changed, published.max_age);
+    dated(&mut answer, shared, published);
     Ok(packed(&mut answer, &asked, &ready).await)
 }
 
@@ -211,27 +221,17 @@ async fn delta(
 struct Asked<'r> {
     none_match: Vec<&'r str>,
     since: Option<&'r str>,
-    accept: Option<String>,
+    headers: &'r HeaderMap,
     takes_deltas: bool,
 }
 
 impl<'r> Asked<'r> {
     fn of(req: &'r HttpRequest) -> Self {
         let headers = req.headers();
-        let mut accept: Option<String> = None;
-        for value in values(headers, &ACCEPT_ENCODING) {
-            match &mut accept {
-                None => accept = Some(value.to_owned()),
-                Some(all) => {
-                    all.push(',');
-                    all.push_str(value);
-                }
-            }
-        }
         Self {
             none_match: values(headers, &IF_NONE_MATCH).collect(),
             since: values(headers, &IF_MODIFIED_SINCE).next(),
-            accept,
+            headers,
             takes_deltas: values(headers, &A_IM).any(conditional::takes_deltas),
         }
     }
@@ -267,22 +267,27 @@ fn stale(answer: &mut HttpResponseBuilder, shared: &Shared, published: &Publishe
     }
 }
 
-fn dated(answer: &mut HttpResponseBuilder, shared: &Shared, changed: Timestamp, max_age: u64) {
+fn dated(answer: &mut HttpResponseBuilder, shared: &Shared, published: &Published) {
     // What comes from the future is none of a reader's business (RFC 9110 §8.8.2.1): a clock may have been set back, and
     // a version's date is the end of its second.
-    let changed = changed.min(shared.clock.now());
+    let now = shared.clock.now();
+    if published.changed <= now {
+        answer.insert_header((LAST_MODIFIED, published.last_modified.as_str()));
+    } else {
+        answer.insert_header((LAST_MODIFIED, now.http_date()));
+    }
     answer
-        .insert_header((LAST_MODIFIED, changed.http_date()))
-        .insert_header((
-            CACHE_CONTROL,
-            format!("public, max-age={max_age}, stale-while-revalidate=86400, stale-if-error=604800"),
-        ))
-        .insert_header((VARY, "Accept-Encoding"));
+        .insert_header((CACHE_CONTROL, published.cache_control.as_str()))
+        .insert_header((VARY, ACCEPT_ENCODING_VALUE));
 }
 
 async fn packed(answer: &mut HttpResponseBuilder, asked: &Asked<'_>, ready: &Ready) -> HttpResponse {
     answer.insert_header((CONTENT_TYPE, ready.content_type));
-    let coding = conditional::coding(asked.accept.as_deref(), |coding| ready.offers(coding));
+    let mut accepts = values(asked.headers, &ACCEPT_ENCODING);
+    let first = accepts.next();
+    // Several headers are one list (RFC 9110 §5.3); hardly anybody sends more than one.
+    let joined = accepts.next().map(|_| values(asked.headers, &ACCEPT_ENCODING).collect::<Vec<_>>().join(","));
+    let coding = conditional::coding(joined.as_deref().or(first), |coding| ready.offers(coding));
     let (coding, bytes) = ready.coded(coding).await;
     if let Some(word) = coding.word() {
         answer.insert_header((CONTENT_ENCODING, word));

@@ -39,7 +39,7 @@ const TOMBSTONES: i64 = 100;
 const INSTEAD: i64 = 5;
 
 /// Bytes of unpacked and compressed documents that are kept for readers.
-const SHELF: usize = 48 << 20;
+const SHELF: usize = 32 << 20;
 
 /// One feed: what is served, and what is to be served.
 struct Slot {
@@ -140,8 +140,13 @@ impl Publisher {
     /// A document of a feed, ready to be sent: from the shelf, or unpacked and compressed by the first who asks.
     pub async fn document(&self, published: &Arc<Published>, format: Format) -> Arc<Ready> {
         let key = Key::Document { feed: published.feed.id, version: published.feed.version, format };
+        if let Some(ready) = self.shelf.get(&key) {
+            return ready;
+        }
         let work = Arc::clone(published);
-        let made = self.shelf.get_or_make(key, tokio::task::spawn_blocking(move || work.ready(format))).await;
+        // Work that is spawned begins at once, awaited or not: only whoever makes it may spawn it.
+        let make = async { tokio::task::spawn_blocking(move || work.ready(format)).await };
+        let made = self.shelf.get_or_make(key, make).await;
         made.unwrap_or_else(|e| {
             tracing::error!(feed = published.feed.spec.slug, "a document was not compressed: {e}");
             Arc::new(Ready::tagged(format.content_type(), published.head(format).etag.clone(), published.bytes(format)))

@@ -81,6 +81,10 @@ pub struct Published {
     pub weekly: i64,
     /// Seconds for which a reader need not ask again.
     pub max_age: u64,
+    /// `Last-Modified`, as HTTP writes it.
+    pub last_modified: String,
+    /// `Cache-Control` of its documents.
+    pub cache_control: String,
     /// When the feed was retired: for [`FAREWELL`] it says so, then it is gone.
     pub ended: Option<Timestamp>,
     /// Why a newer version is not served.
@@ -112,6 +116,8 @@ impl Published {
             articles: Arc::default(),
             weekly: 0,
             max_age: 0,
+            last_modified: String::new(),
+            cache_control: String::new(),
             ended: None,
             trouble: None,
             findings: Vec::new(),
@@ -181,6 +187,8 @@ impl Published {
             articles: Arc::new(teasers),
             weekly,
             max_age,
+            last_modified: String::new(),
+            cache_control: keep(max_age),
             ended,
             trouble: None,
             findings,
@@ -193,6 +201,7 @@ impl Published {
         if let Some(before) = before.filter(|before| before.is_read()) {
             published.follow(before);
         }
+        published.last_modified = published.changed.http_date();
         Ok((published, edition))
     }
 
@@ -248,6 +257,13 @@ impl Published {
     pub fn past(&self, format: Format) -> impl Iterator<Item = &str> {
         self.past.iter().map(move |version| version.etags[index(format)].as_str())
     }
+}
+
+/// For how long a document may be kept, and that it may be shown for longer while it is asked for anew, or while we are
+/// not there.
+#[must_use]
+pub fn keep(max_age: u64) -> String {
+    format!("public, max-age={max_age}, stale-while-revalidate=86400, stale-if-error=604800")
 }
 
 /// The first whole second that is not before an instant: HTTP dates have no fractions, and a version that comes later in
