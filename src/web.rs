@@ -165,6 +165,7 @@ impl Web {
 
 fn public(scope: Scope, shared: &Shared) -> Scope {
     let scope = scope
+        .app_data(feeds::Public)
         .service(read("/", browse::home))
         .service(read("/feeds.opml", feeds::list))
         .service(read("/feeds", feeds::all))

@@ -5,6 +5,7 @@ pub mod pace;
 
 use std::sync::Arc;
 
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LINK, LOCATION, VARY,
@@ -13,12 +14,14 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
+use bytes::Bytes;
+
 use super::reply::Fault;
 use super::{Shared, browse, conditional, visit};
 use crate::feed::document::Format;
 use crate::work::publish::archive::{ArchiveError, Found};
 use crate::work::publish::published::{Published, keep};
-use crate::work::publish::ready::Ready;
+use crate::work::publish::ready::{Coding, Ready};
 
 /// Seconds for which a reader need not ask for the list of feeds again.
 const LIST_AGE: u64 = 1800;
@@ -52,6 +55,46 @@ pub async fn named(req: HttpRequest, shared: Data<Shared>, name: Path<String>) -
     }
 }
 
+/// The answer to who asks for a document that stands ready, or has it already: most of what feeds are asked for, told
+/// before any route is looked for. `None` for everything else, which goes its usual way, where it would come to the same.
+pub fn at_hand(req: &ServiceRequest) -> Option<HttpResponse> {
+    let (slug, format) = req.path().strip_prefix("/feeds/")?.rsplit_once('.')?;
+    let format = Format::parse(format)?;
+    if !matches!(*req.method(), Method::GET | Method::HEAD) || req.headers().contains_key(A_IM) {
+        return None;
+    }
+    req.app_data::<Public>()?;
+    let shared = req.app_data::<Data<Shared>>()?;
+    let published = shared.publisher.get(slug)?;
+    if !published.is_read() || published.is_gone(shared.clock.now()) {
+        return None;
+    }
+    let asked = Asked::of(req.headers());
+    if let Some(answer) = not_modified(shared, &asked, &published, format) {
+        return Some(answer);
+    }
+    let ready = shared.publisher.at_hand(&published, format)?;
+    let coded = ready.coded_before(asked.coding(&ready))?;
+    shared.pace(req.request(), &asked).ok()?;
+    Some(send(&mut whole(shared, &published, format), &ready, coded))
+}
+
+/// That a listener has the doors to feeds.
+pub struct Public;
+
+/// 304 for who has this version.
+fn not_modified(shared: &Shared, asked: &Asked<'_>, published: &Published, format: Format) -> Option<HttpResponse> {
+    let head = published.head(format);
+    if !conditional::has_it(&asked.none_match, asked.since, &head.etag, published.changed) {
+        return None;
+    }
+    let mut answer = HttpResponse::NotModified();
+    answer.insert_header((ETAG, head.etag.as_str())).insert_header((LINK, head.link.as_str()));
+    stale(&mut answer, shared, published);
+    dated(&mut answer, shared, published);
+    Some(answer.finish())
+}
+
 /// The slug and the format that a name in an address stands for; a page has none.
 fn split(name: &str) -> Result<(&str, Option<Format>), Fault> {
     match name.rsplit_once('.') {
@@ -79,7 +122,7 @@ pub async fn list(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse
     }
     let opml = shared.publisher.opml().ok_or(Fault::Starting)?;
     let changed = shared.publisher.all().iter().map(|p| p.changed).max().unwrap_or_default();
-    let asked = Asked::of(&req);
+    let asked = Asked::of(req.headers());
     let link = format!("<{}>; rel=\"self\"", shared.site.link("feeds.opml"));
     let has_it = conditional::has_it(&asked.none_match, asked.since, &opml.etag, changed);
     let mut answer = if has_it { HttpResponse::NotModified() } else { HttpResponse::Ok() };
@@ -141,7 +184,7 @@ async fn archive(
         Found::Gone => return Err(Fault::Gone),
         Found::Nothing => return Err(Fault::NotFound),
     };
-    let asked = Asked::of(req);
+    let asked = Asked::of(req.headers());
     let has_it = conditional::has_it(&asked.none_match, None, &ready.etag, published.changed);
     let mut answer = if has_it { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer
@@ -173,14 +216,10 @@ async fn document(
     published: &Arc<Published>,
     format: Format,
 ) -> Result<HttpResponse, Fault> {
-    let asked = Asked::of(req);
+    let asked = Asked::of(req.headers());
     let head = published.head(format);
-    if conditional::has_it(&asked.none_match, asked.since, &head.etag, published.changed) {
-        let mut answer = HttpResponse::NotModified();
-        answer.insert_header((ETAG, head.etag.as_str())).insert_header((LINK, head.link.as_str()));
-        stale(&mut answer, shared, published);
-        dated(&mut answer, shared, published);
-        return Ok(answer.finish());
+    if let Some(answer) = not_modified(shared, &asked, published, format) {
+        return Ok(answer);
     }
     if let Some(ready) = delta(shared, &asked, published, format).await? {
         let mut answer = HttpResponse::build(StatusCode::IM_USED);
@@ -195,11 +234,17 @@ async fn document(
     }
     shared.pace(req, &asked)?;
     let ready = shared.publisher.document(published, format).await;
+    Ok(packed(&mut whole(shared, published, format), &asked, &ready).await)
+}
+
+/// 200, but for the document.
+fn whole(shared: &Shared, published: &Published, format: Format) -> HttpResponseBuilder {
+    let head = published.head(format);
     let mut answer = HttpResponse::Ok();
     answer.insert_header((ETAG, head.etag.as_str())).insert_header((LINK, head.link.as_str()));
     stale(&mut answer, shared, published);
     dated(&mut answer, shared, published);
-    Ok(packed(&mut answer, &asked, &ready).await)
+    answer
 }
 
 async fn delta(
@@ -226,14 +271,22 @@ struct Asked<'r> {
 }
 
 impl<'r> Asked<'r> {
-    fn of(req: &'r HttpRequest) -> Self {
-        let headers = req.headers();
+    fn of(headers: &'r HeaderMap) -> Self {
         Self {
             none_match: values(headers, &IF_NONE_MATCH).collect(),
             since: values(headers, &IF_MODIFIED_SINCE).next(),
             headers,
             takes_deltas: values(headers, &A_IM).any(conditional::takes_deltas),
         }
+    }
+
+    /// The coding in which the reader wants it.
+    fn coding(&self, ready: &Ready) -> Coding {
+        let mut accepts = values(self.headers, &ACCEPT_ENCODING);
+        let first = accepts.next();
+        // Several headers are one list (RFC 9110 §5.3); hardly anybody sends more than one.
+        let joined = accepts.next().map(|_| values(self.headers, &ACCEPT_ENCODING).collect::<Vec<_>>().join(","));
+        conditional::coding(joined.as_deref().or(first), |coding| ready.offers(coding))
     }
 }
 
@@ -282,15 +335,13 @@ fn dated(answer: &mut HttpResponseBuilder, shared: &Shared, published: &Publishe
 }
 
 async fn packed(answer: &mut HttpResponseBuilder, asked: &Asked<'_>, ready: &Ready) -> HttpResponse {
-    answer.insert_header((CONTENT_TYPE, ready.content_type));
-    let mut accepts = values(asked.headers, &ACCEPT_ENCODING);
-    let first = accepts.next();
-    // Several headers are one list (RFC 9110 §5.3); hardly anybody sends more than one.
-    let joined = accepts.next().map(|_| values(asked.headers, &ACCEPT_ENCODING).collect::<Vec<_>>().join(","));
-    let coding = conditional::coding(joined.as_deref().or(first), |coding| ready.offers(coding));
-    let (coding, bytes) = ready.coded(coding).await;
+    send(answer, ready, ready.coded(asked.coding(ready)).await)
+}
+
+fn send(answer: &mut HttpResponseBuilder, ready: &Ready, (coding, bytes): (Coding, Bytes)) -> HttpResponse {
+    answer.insert_header((CONTENT_TYPE, HeaderValue::from_static(ready.content_type)));
     if let Some(word) = coding.word() {
-        answer.insert_header((CONTENT_ENCODING, word));
+        answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static(word)));
     }
     answer.body(bytes)
 }

@@ -137,12 +137,18 @@ impl Publisher {
         Ok(Some(published))
     }
 
+    /// A document of a feed, if it stands ready.
+    #[must_use]
+    pub fn at_hand(&self, published: &Published, format: Format) -> Option<Arc<Ready>> {
+        self.shelf.get(&Key::Document { feed: published.feed.id, version: published.feed.version, format })
+    }
+
     /// A document of a feed, ready to be sent: from the shelf, or unpacked and compressed by the first who asks.
     pub async fn document(&self, published: &Arc<Published>, format: Format) -> Arc<Ready> {
-        let key = Key::Document { feed: published.feed.id, version: published.feed.version, format };
-        if let Some(ready) = self.shelf.get(&key) {
+        if let Some(ready) = self.at_hand(published, format) {
             return ready;
         }
+        let key = Key::Document { feed: published.feed.id, version: published.feed.version, format };
         let work = Arc::clone(published);
         // Work that is spawned begins at once, awaited or not: only whoever makes it may spawn it.
         let make = async { tokio::task::spawn_blocking(move || work.ready(format)).await };

@@ -103,6 +103,17 @@ impl Ready {
         if made.is_empty() { (Coding::Identity, self.identity.clone()) } else { (coding, made.clone()) }
     }
 
+    /// The same, if it is there already.
+    #[must_use]
+    pub fn coded_before(&self, coding: Coding) -> Option<(Coding, Bytes)> {
+        let cell = match coding {
+            Coding::Brotli if self.identity.len() >= SMALL => &self.brotli,
+            Coding::Zstd if self.identity.len() >= SMALL => &self.zstd,
+            _ => return Some(self.coded_now(coding)),
+        };
+        cell.get().filter(|made| !made.is_empty()).map(|made| (coding, made.clone()))
+    }
+
     fn coded_now(&self, coding: Coding) -> (Coding, Bytes) {
         if coding == Coding::Gzip && !self.gzip.is_empty() {
             (Coding::Gzip, self.gzip.clone())
