@@ -253,7 +253,8 @@ impl Store {
         migrator(false).run(&write).await.map_err(|e| migrate_fault(&e).unwrap_or_else(|| open(&e)))?;
         let read = SqlitePoolOptions::new()
             .max_connections(4)
-            .connect_with(options.read_only(true).create_if_missing(false))
+            // The system keeps the file's pages once for all readers; their own caches would keep them once each.
+            .connect_with(options.read_only(true).create_if_missing(false).pragma("cache_size", "-2000"))
             .await
             .map_err(|e| open(&e))?;
         let engine = Engine::Sqlite { write, read, path: path.to_owned(), lock: Arc::default() };

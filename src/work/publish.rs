@@ -39,7 +39,7 @@ const TOMBSTONES: i64 = 100;
 const INSTEAD: i64 = 5;
 
 /// Bytes of unpacked and compressed documents that are kept for readers.
-const SHELF: usize = 32 << 20;
+const SHELF: usize = 16 << 20;
 
 /// One feed: what is served, and what is to be served.
 struct Slot {

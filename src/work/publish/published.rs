@@ -14,7 +14,7 @@ use crate::feed::document::{Document, Format, RenderError};
 use crate::feed::edition::Edition;
 use crate::text::xml::XmlText;
 
-/// Articles that a feed's page shows: they are kept without their texts.
+/// Articles that a feed's page shows: they are kept without their texts, pictures and tags.
 const TEASERS: usize = 20;
 
 /// Versions before this one that deltas are made from.
@@ -24,7 +24,7 @@ const PAST: usize = 8;
 pub const FAREWELL: Duration = Duration::from_hours(30 * 24);
 
 /// What the packing costs and saves: three documents of the same articles pack to little more than one.
-const PACKING: i32 = 3;
+const PACKING: i32 = 5;
 
 /// An article that is not in its feed as it came, for the editor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub struct Published {
     pub feed: Feed,
     /// When it last changed, in whole seconds; a later version of the same feed has a later one: `Last-Modified`.
     pub changed: Timestamp,
-    /// The newest articles that it shows, without their full texts; for its page.
+    /// The newest articles that it shows, without texts, pictures and tags; for its page.
     pub articles: Arc<Vec<StoredArticle>>,
     /// About how many articles a week it brings.
     pub weekly: i64,
@@ -180,6 +180,8 @@ impl Published {
         let mut teasers: Vec<StoredArticle> = articles.iter().filter(|a| a.visible).take(TEASERS).cloned().collect();
         for teaser in &mut teasers {
             teaser.article.content_html = XmlText::default();
+            teaser.article.image = None;
+            teaser.article.tags = Vec::new();
         }
         let mut published = Self {
             changed: whole_second(feed.changed),
