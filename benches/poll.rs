@@ -287,6 +287,7 @@ impl Asking {
 
 fn ingest(store: &Store, clock: &Clock, source: AnySource) -> Ingest {
     let site = Site {
+        imprint: loa::domain::site::Imprint::default(),
         title: "Cổng thông tin điện tử".into(),
         base_url: Url::parse("https://bantin.example.vn/").expect("an address"),
         authority: "example.vn,2021".to_owned(),

@@ -210,7 +210,8 @@ impl Service {
         self.store.take_for_serving().await?;
         self.presence.begin(&self.store).await?;
         self.declare_feeds().await?;
-        self.publisher.refresh().await?;
+        // Documents are made by the worker, or by who asks first: a portal of many feeds answers at once.
+        self.publisher.look().await?;
         let servers = self.servers(&demo)?;
         let mailer = self.mailer()?.among(self.presence.clone());
         let webhooks = Webhooks::new(

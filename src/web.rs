@@ -101,6 +101,7 @@ struct Shared {
     state: State,
     view: View,
     limiter: Limiter,
+    pace: feeds::pace::Pace,
     sessions: Sessions,
 }
 
@@ -132,7 +133,13 @@ impl Web {
     #[must_use]
     pub fn new(state: State) -> Self {
         let view = View::new(&state.site);
-        Self(Data::new(Shared { view, limiter: Limiter::default(), sessions: Sessions::default(), state }))
+        Self(Data::new(Shared {
+            view,
+            limiter: Limiter::default(),
+            pace: feeds::pace::Pace::default(),
+            sessions: Sessions::default(),
+            state,
+        }))
     }
 
     /// What `actix_web::App::configure` takes, for a listener with these doors:
@@ -158,12 +165,15 @@ impl Web {
 
 fn public(scope: Scope, shared: &Shared) -> Scope {
     let scope = scope
+        .app_data(feeds::Public)
         .service(read("/", browse::home))
         .service(read("/feeds.opml", feeds::list))
         .service(read("/feeds", feeds::all))
         .service(read("/feeds/", feeds::all))
         .service(read("/feeds/{name}", feeds::named))
         .service(read("/feeds/{name}/", feeds::slash))
+        .service(read("/feeds/{name}/archive/{month}", feeds::month))
+        .service(read("/feeds/{name}/archive/{version}/{month}", feeds::part))
         .service(both("/subscribe", subscriber::ask, subscriber::asked))
         .service(read("/subscribe/sent", subscriber::sent))
         .service(both("/confirm/{token}", confirm::show, confirm::act))

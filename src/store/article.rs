@@ -76,7 +76,7 @@ pub struct Applied {
 }
 
 #[derive(FromRow)]
-struct ArticleRow {
+pub(super) struct ArticleRow {
     id: i64,
     revision: i64,
     entry_id: String,
@@ -87,7 +87,7 @@ struct ArticleRow {
 }
 
 impl ArticleRow {
-    fn into_article(self) -> Result<StoredArticle> {
+    pub(super) fn into_article(self) -> Result<StoredArticle> {
         Ok(StoredArticle {
             id: self.id,
             revision: self.revision,

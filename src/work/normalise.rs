@@ -193,6 +193,7 @@ mod tests {
             ..RawArticle::default()
         };
         let site = Site {
+            imprint: crate::domain::site::Imprint::default(),
             title: "Cổng".into(),
             base_url: "https://tinhuy.example.vn/".parse().expect("a URL"),
             authority: "tinhuy.example.vn,2021".to_owned(),

@@ -227,6 +227,7 @@ async fn lists_of_feeds_are_in_the_order_of_the_vietnamese_alphabet() {
     let clock = Clock::manual(Timestamp(1_763_856_000_000));
     store.declare_feeds(FeedOrigin::File, &specs, clock.now()).await.expect("declared");
     let site = Site {
+        imprint: loa::domain::site::Imprint::default(),
         title: "Cổng".into(),
         base_url: "https://tinhuy.example.vn/".parse().expect("a URL"),
         authority: "tinhuy.example.vn,2021".into(),

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use loa::domain::subscriber::Frequency;
 use loa::feed::document::Format;
 use loa::work::ingest::{IngestError, Report};
@@ -34,9 +33,9 @@ const TABLES: [&str; 8] =
     ["content", "categories", "viewlevels", "usergroups", "extensions", "tags", "contentitem_tag_map", "users"];
 
 /// Every byte that readers are given.
-fn bytes(stage: &Stage) -> Vec<Bytes> {
+fn bytes(stage: &Stage) -> Vec<Vec<u8>> {
     let all = stage.publisher.all();
-    all.iter().flat_map(|feed| Format::ALL.map(|format| feed.document(format).identity.clone())).collect()
+    all.iter().flat_map(|feed| Format::ALL.map(|format| feed.bytes(format))).collect()
 }
 
 /// Polls twice: each must fail with one of these words, and change nothing.

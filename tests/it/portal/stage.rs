@@ -108,6 +108,7 @@ pub fn site() -> Site {
         authority: "example.vn,2021".to_owned(),
         locale: Locale::Vi,
         zone: TimeZone::get("Asia/Ho_Chi_Minh").expect("a zone"),
+        imprint: loa::domain::site::Imprint::default(),
     }
 }
 

@@ -590,6 +590,7 @@ const PLACE: &str = "/index.php/cong-tac-to-chuc";
 /// An ingest as the service builds it, over this source and a store that outlives it.
 fn ingest(store: &Store, clock: &Clock, source: AnySource) -> Ingest {
     let site = Site {
+        imprint: loa::domain::site::Imprint::default(),
         title: "Bản tin".into(),
         base_url: url::Url::parse("https://bantin.example.vn/").expect("an address"),
         authority: "example.vn,2021".to_owned(),

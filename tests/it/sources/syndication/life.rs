@@ -61,6 +61,7 @@ impl House {
 
 fn ingest(server: &WebServer, store: &Store, clock: &Clock) -> Ingest {
     let site = Site {
+        imprint: loa::domain::site::Imprint::default(),
         title: "Cổng thông tin điện tử".into(),
         base_url: Url::parse("https://bantin.example.vn/").expect("an address"),
         authority: "example.vn,2021".to_owned(),
