@@ -147,7 +147,9 @@ impl JoomlaApi {
             .map_err(|what| fault(format!("`link` {what}; write for example {{base}}tin/{{id}}-{{alias}}")))?;
         if settings.link.is_some_and(|link| link.contains("{menu_path}")) {
             return Err(fault(
-                "`link` has {menu_path}, but the web services do not tell menus; write the path itself".to_owned(),
+                "`link` has {menu_path}, but the web services do not tell menus; write the path itself, such as \
+                 {base}tin/{id}-{alias}"
+                    .to_owned(),
             ));
         }
         if settings.guest_levels.as_ref().is_some_and(BTreeSet::is_empty) {

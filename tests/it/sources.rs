@@ -12,8 +12,6 @@ pub mod joomla;
 mod joomla_account;
 mod joomla_api;
 mod joomla_changes;
-mod joomla_changes;
-mod joomla_refusals;
 mod joomla_refusals;
 pub mod joomla_tiers;
 mod reader;
