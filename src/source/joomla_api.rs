@@ -7,7 +7,7 @@
 //!   its own attributes, whatever was asked for;
 //! - lists leave out rows without a workflow (migrated portals have them): an article that is known and not in the list is
 //!   asked for by its id before it counts as gone;
-//! - pages shift while they are read: see [`walk`](super::walk);
+//! - pages shift while they are read: see `source::walk`;
 //! - publishing, hiding, archiving and moving do not touch `modified`: the newest page by id, the newest by `modified`, and
 //!   known articles one by one in turn are read at every poll, everything once in `full_walk`.
 
