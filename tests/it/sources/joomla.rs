@@ -108,6 +108,7 @@ on_each_portal!(
     only_visible_articles_are_fetched,
     hundreds_of_articles_are_fetched_in_one_call,
     settings_override_what_is_found,
+    a_census_counts_every_article_once_and_says_why_it_is_not_shown,
 );
 
 async fn a_scan_gives_exactly_what_a_visitor_may_see(portal: Portal) {
@@ -229,4 +230,19 @@ async fn settings_override_what_is_found(portal: Portal) {
     assert_eq!(ids(&scan), set(VISIBLE));
     let article = one(home.fetch(&set([100]), now()).await.expect("an article"));
     assert_eq!(article.published, at("2021-11-23T00:05:00Z"));
+}
+
+async fn a_census_counts_every_article_once_and_says_why_it_is_not_shown(portal: Portal) {
+    let census = portal.source().census(now()).await.expect("a census");
+    let shown: usize = census.by_category.expect("counted").values().sum();
+    assert_eq!(shown, VISIBLE.len());
+    let hidden: usize = census.hidden.iter().map(|hidden| hidden.count).sum();
+    let all = portal.db.rows(&format!("SELECT count(*) FROM {}content", portal.prefix)).await;
+    assert_eq!(all[0][0].as_deref(), Some((shown + hidden).to_string().as_str()));
+    for reason in
+        ["unpublished", "archived", "in the trash", "access level", "which is not published", "has not come", "is over"]
+    {
+        assert!(census.hidden.iter().any(|hidden| hidden.reason.contains(reason)), "{reason}: {:?}", census.hidden);
+    }
+    assert!(census.hidden.iter().all(|hidden| (1..=3).contains(&hidden.examples.len())));
 }
