@@ -57,6 +57,12 @@ enum Command {
         /// Checks files only: connects to nothing.
         #[arg(long)]
         offline: bool,
+        /// Checks only the feed files, and measures topics on headlines with known answers.
+        #[arg(long)]
+        feeds: bool,
+        /// With --feeds: headlines of your own, in the form of docs/topics.md, instead of those that loa ships.
+        #[arg(long, requires = "feeds", value_name = "FILE")]
+        labels: Option<PathBuf>,
     },
     /// Polls one source, or all of them, now.
     Poll {
@@ -155,7 +161,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Demo { dir, fresh, port, every } => {
             demo::run(&dir, fresh, port, std::time::Duration::from_secs(every.max(1)), clock).await?;
         }
-        Command::Check { offline } => return check::check(file, offline, clock).await,
+        Command::Check { feeds: true, labels, .. } => return Ok(check::check_feeds(file, labels.as_deref())),
+        Command::Check { offline, .. } => return check::check(file, offline, clock).await,
         Command::Serve => serve(file, clock).await?,
         Command::Poll { source, release } => poll(file, clock, source, release).await?,
         Command::Digest { run } => {

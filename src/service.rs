@@ -37,7 +37,9 @@ use crate::work::deliver_mail::{Mailer, Transport};
 use crate::work::deliver_webhook::Webhooks;
 use crate::work::digest::Digests;
 use crate::work::fan_out::FanOut;
+use crate::text::html::agency::Agencies;
 use crate::work::ingest::{Ingest, Settings as IngestSettings};
+use crate::work::normalise::Credit;
 use crate::work::presence::Presence;
 use crate::work::publish::Publisher;
 use crate::work::subscribe::Subscribe;
@@ -180,6 +182,10 @@ impl Service {
             each_category: config.feeds.each_category,
             window: config.feeds.items.into(),
         };
+        let credit = Credit {
+            byline: config.ingest.byline_as_author,
+            agencies: Agencies::new(&config.ingest.agencies),
+        };
         let keys = access::link_keys(&store, &clock).await?;
         let presence = Presence::new(&store, &clock);
         let items = usize::try_from(config.feeds.items).unwrap_or(usize::MAX);
@@ -194,7 +200,8 @@ impl Service {
                     wakes.clone(),
                     metrics.clone(),
                 )
-                .among(presence.clone()),
+                .among(presence.clone())
+                .crediting(credit),
             ),
             publisher: Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), items)),
             subscribe: Subscribe::new(store.clone(), clock.clone(), keys, wakes.clone()),

@@ -2,6 +2,7 @@
 //! of pages and mails. Pure functions; nothing here reads a file, a clock or the network.
 
 pub mod catalog;
+pub mod collate;
 pub mod date;
 pub mod excerpt;
 pub mod fold;

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use crate::clock::Clock;
 use crate::config::feeds::feed_files;
 use crate::config::{Config, environment};
+use crate::domain::feed::FeedSpec;
+use crate::domain::selection::score::{ENOUGH, Labels, SHIPPED, Score, Set};
 use crate::notify::message::{Templates, sample};
 use crate::notify::smtp::Pool;
 use crate::notify::smtp::settings::Settings as SmtpSettings;
@@ -35,7 +37,70 @@ pub(super) async fn check(file: Option<&Path>, offline: bool, clock: Clock) -> a
     Ok(report.end())
 }
 
-fn feeds(report: &mut Report, dir: &Path) {
+/// `loa check --feeds`: the feed files alone, and how well topics find what they are about. Answers 1 if a file has a
+/// fault, or if a topic falls short on headlines that nobody chose its phrases on.
+pub(super) fn check_feeds(file: Option<&Path>, labels: Option<&Path>) -> ExitCode {
+    let mut report = Report::default();
+    let read = Config::read(file, environment());
+    let Some(section) = &read.feeds else {
+        for fault in &read.faults {
+            report.fault(fault);
+        }
+        return report.end();
+    };
+    let specs = feeds(&mut report, &section.dir);
+    match read_labels(labels) {
+        Ok(labels) => measure(&mut report, &specs, &labels),
+        Err(faults) => faults.iter().for_each(|fault| report.fault(fault)),
+    }
+    report.end()
+}
+
+fn read_labels(file: Option<&Path>) -> Result<Labels, Vec<String>> {
+    let Some(file) = file else { return Labels::parse(SHIPPED) };
+    let name = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| vec![format!("{name}: cannot read the labels: {e}; it must be a UTF-8 text file")])?;
+    Labels::parse(&text).map_err(|faults| faults.iter().map(|fault| format!("{name}: {fault}")).collect())
+}
+
+fn measure(report: &mut Report, specs: &[FeedSpec], labels: &Labels) {
+    for topic in labels.topics() {
+        let Some(spec) = specs.iter().find(|spec| spec.slug == topic) else {
+            println!("-      {topic}: labels name it, but there is no such feed file that can be read");
+            continue;
+        };
+        for set in Set::ALL {
+            let score = labels.score(topic, &spec.select, set);
+            if !score.says_something() {
+                println!("-      {topic}, {set}: no headline of this set belongs to it, so nothing is known");
+                continue;
+            }
+            let line = in_words(topic, set, &score);
+            match set {
+                Set::Held if !score.is_enough() => report.fault(format_args!("{line}; both must reach {ENOUGH:.2}")),
+                _ => report.fine(format_args!("{line}")),
+            }
+            for fault in &score.faults {
+                println!("         {fault}");
+            }
+        }
+    }
+}
+
+fn in_words(topic: &str, set: Set, score: &Score) -> String {
+    format!(
+        "{topic}, {set}: precision {:.3}, recall {:.3} ({}; {} found rightly, {} wrongly, {} missed)",
+        score.precision(),
+        score.recall(),
+        count(score.rows, "headline"),
+        score.right,
+        score.wrong(),
+        score.missed()
+    )
+}
+
+fn feeds(report: &mut Report, dir: &Path) -> Vec<FeedSpec> {
     let (feeds, faults) = feed_files(dir);
     let before = report.faults;
     for fault in &faults {
@@ -49,6 +114,7 @@ fn feeds(report: &mut Report, dir: &Path) {
     if report.faults == before {
         report.fine(format_args!("feeds: {} in {}", count(feeds.len(), "file"), dir.display()));
     }
+    feeds
 }
 
 fn templates(report: &mut Report) {

@@ -148,7 +148,14 @@ impl Sections<'_> {
         self.read("ingest", |r, _| {
             let max_new = r.integer("max_new", 1..=1_000_000);
             let max_age = r.text("max_age", value::duration);
-            Some(IngestSection { max_new: max_new?, max_age: max_age? })
+            let byline_as_author = r.boolean("byline_as_author");
+            let agencies = r.list("agencies", value::filled);
+            Some(IngestSection {
+                max_new: max_new?,
+                max_age: max_age?,
+                byline_as_author: byline_as_author?,
+                agencies: agencies?,
+            })
         })
     }
 

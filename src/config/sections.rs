@@ -31,7 +31,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
     ("digest", &["daily", "weekly"]),
     ("webhook", &["allow", "timeout"]),
     ("hub", &["enabled", "allow"]),
-    ("ingest", &["max_new", "max_age"]),
+    ("ingest", &["max_new", "max_age", "byline_as_author", "agencies"]),
     ("retention", &["deliveries", "addresses"]),
     ("log", &["format", "level"]),
 ];
@@ -181,6 +181,10 @@ pub struct IngestSection {
     pub max_new: u32,
     /// Older articles are told to nobody.
     pub max_age: Duration,
+    /// Whether the line that signs a text names its author where the source names none.
+    pub byline_as_author: bool,
+    /// Names of agencies as their tags are written; `*` stands for the rule of capitals.
+    pub agencies: Vec<String>,
 }
 
 /// `[retention]`: how long things are kept.

@@ -54,6 +54,8 @@ fn the_shipped_file_alone_is_a_whole_configuration() {
     assert_eq!(config.webhook.timeout, Duration::from_secs(15));
     assert!(!config.hub.enabled);
     assert_eq!((config.ingest.max_new, config.ingest.max_age), (50, Duration::from_hours(168)));
+    assert!(!config.ingest.byline_as_author);
+    assert_eq!(config.ingest.agencies, ["*"]);
     assert_eq!(config.retention.deliveries, Duration::from_hours(90 * 24));
     assert_eq!(config.retention.addresses, Duration::from_hours(28 * 24));
     assert_eq!((config.log.format, config.log.level.as_str()), (LogFormat::Text, "info"));
@@ -118,6 +120,8 @@ fn variables_take_the_type_of_their_setting() {
             ("LOA_WEBHOOK__ALLOW", "10.1.2.3, 10.9.0.0/16"),
             ("LOA_SITE__BASE_URL", "https://tin.example.vn/loa"),
             ("LOA_EMAIL__REPLY_TO", ""),
+            ("LOA_INGEST__BYLINE_AS_AUTHOR", "true"),
+            ("LOA_INGEST__AGENCIES", "*, Báo An Giang"),
             ("LOA_TEST_POSTGRES", "not ours"),
             ("LOA_WEB_SERVICE_HOST", "not ours"),
         ],
@@ -131,6 +135,8 @@ fn variables_take_the_type_of_their_setting() {
     );
     assert_eq!(config.site.base_url.as_str(), "https://tin.example.vn/loa/");
     assert!(config.email.reply_to.is_none());
+    assert!(config.ingest.byline_as_author);
+    assert_eq!(config.ingest.agencies, ["*", "Báo An Giang"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::domain::selection::Selection;
+use crate::domain::selection::{Matcher, Selection};
 use crate::text::xml::XmlText;
 
 /// A feed as it is declared: the content of `feeds/<slug>.toml`, or what loa makes for a category.
@@ -52,4 +52,12 @@ pub struct Feed {
     pub changed: Timestamp,
     /// Whether it is still declared. A retired feed keeps its row so that its address can say so.
     pub retired: bool,
+}
+
+impl Feed {
+    /// What decides which articles it holds. Its phrases were written by an editor and are never folded.
+    #[must_use]
+    pub fn matcher(&self) -> Matcher {
+        self.spec.select.topic_matcher()
+    }
 }

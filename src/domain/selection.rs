@@ -2,12 +2,15 @@
 //! the feed and not in the mail. Never a query in some database's words: an article in hand is enough to decide.
 
 mod matcher;
+pub mod score;
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::article::Article;
-use crate::text::phrase::{Phrases, Text};
+use crate::text::phrase::{MAX_GAPS, Phrases, Text, gaps};
 use crate::text::slug::is_slug;
 use crate::text::xml::XmlText;
 
@@ -64,6 +67,17 @@ pub enum Reason {
     },
 }
 
+/// As the end of a sentence for operators, in English.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everything => f.write_str("the feed takes every article"),
+            Self::Category(slug) => write!(f, "it lies in the category {slug}"),
+            Self::Phrase { phrase, place } => write!(f, "\"{phrase}\" stands in its {place}"),
+        }
+    }
+}
+
 /// A selection made ready to be tried on many articles.
 #[derive(Clone, Debug)]
 pub struct Matcher {
@@ -83,10 +97,17 @@ pub struct Reading<'a> {
 }
 
 impl Selection {
-    /// Prepares the selection (normalising its phrases once).
+    /// Prepares the selection (normalising its phrases once). For what a person typed: a phrase without any mark finds
+    /// words with marks too.
     #[must_use]
     pub fn matcher(&self) -> Matcher {
-        Matcher { phrases: Phrases::new(&self.phrases, &self.not_phrases), selection: self.clone() }
+        Matcher { phrases: Phrases::typed(&self.phrases, &self.not_phrases), selection: self.clone() }
+    }
+
+    /// The same for a topic that an editor wrote, whose phrases are never folded.
+    #[must_use]
+    pub fn topic_matcher(&self) -> Matcher {
+        Matcher { phrases: Phrases::exact(&self.phrases, &self.not_phrases), selection: self.clone() }
     }
 
     /// Whether nothing is asked for, so that every article matches.
@@ -120,6 +141,12 @@ impl Selection {
             }
             if list.iter().any(|entry| !entry.chars().any(char::is_alphanumeric)) {
                 faults.push(format!("`{name}` has an entry without a letter or digit: remove it or write its words"));
+            }
+        }
+        for (name, list) in [("phrases", &self.phrases), ("not_phrases", &self.not_phrases)] {
+            if let Some(phrase) = list.iter().find(|phrase| gaps(phrase) > MAX_GAPS) {
+                let start: String = phrase.chars().take(30).collect();
+                faults.push(format!("`{name}` has \"{start}…\" with more than {MAX_GAPS} gaps (…): write fewer, or two phrases"));
             }
         }
         for slug in self.categories.iter().filter(|slug| !is_slug(slug)).take(3) {
@@ -241,6 +268,8 @@ mod tests {
         };
         let faults = bad.faults();
         assert_eq!(faults.len(), 5, "{faults:#?}");
+        let gapped = Selection { phrases: list(&["a … b … c", "a … b … c … d"]), ..Selection::default() };
+        assert_eq!(gapped.faults().len(), 1, "{:#?}", gapped.faults());
         let alone = Selection { not_phrases: list(&["a"]), ..Selection::default() };
         assert_eq!(alone.faults().len(), 1);
         for tag in ["vi", "vi-VN", "en-GB", "zh-Hant-TW"] {

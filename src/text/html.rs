@@ -6,7 +6,8 @@
 //! HTML with none of what makes HTML parsers slow (depth, thousands of attributes, text lost in tables). The second,
 //! ammonia, parses that as a browser does and holds the allow-list: it is the one that safety rests on.
 
-mod agency;
+pub mod agency;
+mod byline;
 mod entity;
 mod link;
 mod plugin;
@@ -111,11 +112,11 @@ pub fn first_image(html: &str, base: &Url) -> Option<Picture> {
     })
 }
 
-/// The agency whose tag opens a lede in plain text: 2 to 8 capitals in brackets (`(TUAG)-`), or before a dash or colon
-/// (`TTXVN - `, `TUAG:`). The lede keeps its tag.
+/// The names in the line that signs the end of a text, such as a bold or right-aligned "Trúc Linh"; empty if nothing there
+/// is surely one. The text keeps its line.
 #[must_use]
-pub fn agency(lede: &str) -> Option<XmlText> {
-    agency::agency(lede).map(XmlText::new)
+pub fn byline(html: &str) -> Vec<XmlText> {
+    byline::byline(head(html, MAX_INPUT))
 }
 
 /// Text between tags as people see it: entities decoded, only XML characters, nothing invisible.

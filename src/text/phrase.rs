@@ -1,83 +1,37 @@
 //! Phrases found in Vietnamese text on word bounds, in time linear in the text. No pattern language: what the public
-//! can type is words.
+//! can type is words, and `…` between them.
 //!
 //! A phrase is a run of words. It never matches across a full stop, a comma or a bracket unless it has one there itself;
-//! hyphens and quotes do not count. A phrase with any mark matches only text with these marks; a phrase without any
-//! matches text with and without marks. Negative phrases take their words out before the positive ones are looked for,
-//! so that `đại hội` with the negative `đại hội cổ đông` passes over every shareholders' meeting.
+//! hyphens and quotes do not count. `…` (or `...`) between words stands for up to [`GAP`] words of the same sentence, or
+//! for none: `kết nạp … đảng viên` finds *kết nạp 120 đảng viên*. Negative phrases take their words out before the
+//! positive ones are looked for, so that `đại hội` with the negative `đại hội cổ đông` passes over every shareholders'
+//! meeting.
+//!
+//! A phrase with any mark matches only text with these marks. A phrase without any matches text with and without marks
+//! if a person typed it as a query ([`Phrases::typed`]), and only text without marks if it stands in a topic
+//! ([`Phrases::exact`]).
 
-use std::collections::HashMap;
+mod trie;
+mod words;
+
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use crate::text::fold::{fold, has_marks, normal};
+use self::trie::Trie;
+use self::words::Words;
+use crate::text::fold::has_marks;
 
-/// What stands for a run of punctuation, so that phrases do not reach over it. No word can be this.
-const STOP: &str = ".";
+/// How many words `…` stands for at most. Punctuation within the sentence does not count.
+pub const GAP: usize = 6;
+
+/// How many `…` one phrase may have: each multiplies the time of a search.
+pub const MAX_GAPS: usize = 2;
 
 /// A text made ready to be searched, once for any number of [`Phrases`].
 #[derive(Debug, Default)]
 pub struct Text {
     words: Words,
     folded: OnceLock<Words>,
-}
-
-/// Words one after another in one string.
-#[derive(Debug, Default)]
-struct Words {
-    letters: String,
-    ends: Vec<usize>,
-}
-
-impl Words {
-    fn push(&mut self, word: &str) {
-        self.letters.push_str(word);
-        self.ends.push(self.letters.len());
-    }
-
-    fn get(&self, nth: usize) -> Option<&str> {
-        let end = *self.ends.get(nth)?;
-        let start = nth.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Some(&self.letters[start..end])
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.ends.len()).filter_map(|nth| self.get(nth))
-    }
-
-    /// The words of a text in their normal form; each run of punctuation is one [`STOP`].
-    fn of(text: &str) -> Self {
-        let normal = normal(text);
-        let mut words = Self { letters: String::with_capacity(normal.len()), ends: Vec::new() };
-        let mut stopped = true;
-        for piece in normal.split(' ') {
-            let mut rest = piece;
-            while let Some(first) = rest.chars().next() {
-                let is_word = first.is_alphanumeric();
-                let end = rest.find(|c: char| is_word_char(c) != is_word).unwrap_or(rest.len());
-                let (word, after) = rest.split_at(end.max(first.len_utf8()));
-                if is_word {
-                    words.push(word);
-                } else if !stopped {
-                    words.push(STOP);
-                }
-                stopped = !is_word;
-                rest = after;
-            }
-        }
-        words
-    }
-
-    fn folded(&self) -> Self {
-        let mut words = Self { letters: String::with_capacity(self.letters.len()), ends: Vec::new() };
-        self.iter().for_each(|word| words.push(&fold(word)));
-        words
-    }
-}
-
-/// Letters, digits, and marks that could not be composed with their letter.
-fn is_word_char(c: char) -> bool {
-    c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c)
 }
 
 impl Text {
@@ -108,7 +62,19 @@ pub struct Phrases {
     negative: Tries,
 }
 
-/// Phrases with marks and phrases without: they are looked for in different forms of the text.
+/// How many `…` a phrase has between its words.
+#[must_use]
+pub fn gaps(phrase: &str) -> usize {
+    runs(phrase).len().saturating_sub(1)
+}
+
+/// The runs of words between the gaps of a phrase; none for a phrase without a letter or digit.
+fn runs(phrase: &str) -> Vec<Words> {
+    let pieces = phrase.split('…').flat_map(|piece| piece.split("..."));
+    pieces.map(Words::of).filter(|words| words.len() > 0).collect()
+}
+
+/// Phrases that are looked for in the text as it is, and phrases that are looked for in its folded form.
 #[derive(Clone, Debug, Default)]
 struct Tries {
     marked: Trie,
@@ -116,18 +82,25 @@ struct Tries {
 }
 
 impl Tries {
-    fn new<S: AsRef<str>>(phrases: &[S]) -> Self {
+    fn new<S: AsRef<str>>(phrases: &[S], fold: bool) -> Self {
         let mut tries = Self::default();
         for (nth, phrase) in phrases.iter().enumerate() {
-            let words = Words::of(phrase.as_ref());
-            if has_marks(phrase.as_ref()) {
-                tries.marked.insert(&words, nth);
-            } else {
+            let runs = runs(phrase.as_ref());
+            if runs.is_empty() || runs.len() > MAX_GAPS + 1 {
+                continue;
+            }
+            if fold && !has_marks(phrase.as_ref()) {
                 // Folding again: `normal` leaves marks of other languages that count as none of ours.
-                tries.bare.insert(&words.folded(), nth);
+                tries.bare.insert(&runs.iter().map(Words::folded).collect::<Vec<_>>(), nth);
+            } else {
+                tries.marked.insert(&runs, nth);
             }
         }
         tries
+    }
+
+    fn is_empty(&self) -> bool {
+        self.marked.is_empty() && self.bare.is_empty()
     }
 
     /// The longest phrase that begins at this word and touches no word that is taken out: its number and length.
@@ -139,80 +112,25 @@ impl Tries {
     }
 }
 
-/// A tree of words. Walking it from one place of a text takes at most as many steps as the longest phrase has words.
-#[derive(Clone, Debug)]
-struct Trie {
-    nodes: Vec<Node>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Node {
-    next: HashMap<Box<str>, usize>,
-    phrase: Option<usize>,
-}
-
-impl Default for Trie {
-    fn default() -> Self {
-        Self { nodes: vec![Node::default()] }
-    }
-}
-
-impl Trie {
-    fn is_empty(&self) -> bool {
-        self.nodes[0].next.is_empty()
-    }
-
-    fn insert(&mut self, words: &Words, phrase: usize) {
-        let mut words: Vec<&str> = words.iter().collect();
-        // Punctuation around a phrase was typed by accident.
-        while words.last() == Some(&STOP) {
-            words.pop();
-        }
-        if words.is_empty() {
-            return;
-        }
-        let mut at = 0;
-        for word in words {
-            at = if let Some(next) = self.nodes[at].next.get(word) {
-                *next
-            } else {
-                let fresh = self.nodes.len();
-                self.nodes.push(Node::default());
-                self.nodes[at].next.insert(word.into(), fresh);
-                fresh
-            };
-        }
-        self.nodes[at].phrase.get_or_insert(phrase);
-    }
-
-    fn longest(&self, words: &Words, from: usize, masked: &[bool]) -> Option<(usize, usize)> {
-        let mut at = 0;
-        let mut found = None;
-        for nth in from.. {
-            if masked.get(nth) == Some(&true) {
-                break;
-            }
-            let Some(next) = words.get(nth).and_then(|word| self.nodes[at].next.get(word)) else { break };
-            at = *next;
-            if let Some(phrase) = self.nodes[at].phrase {
-                found = Some((phrase, nth + 1 - from));
-            }
-        }
-        found
-    }
-}
-
 impl Phrases {
-    /// Prepares phrases. A phrase without a letter or digit never matches.
+    /// The phrases of a topic, which are never folded: *đảng viên* is no *dạng viên*. A phrase without a letter or digit,
+    /// or with more than [`MAX_GAPS`] gaps, never matches.
     #[must_use]
-    pub fn new<S: AsRef<str>>(positive: &[S], negative: &[S]) -> Self {
-        Self { positive: Tries::new(positive), negative: Tries::new(negative) }
+    pub fn exact<S: AsRef<str>>(positive: &[S], negative: &[S]) -> Self {
+        Self { positive: Tries::new(positive, false), negative: Tries::new(negative, false) }
+    }
+
+    /// Phrases as somebody typed them into a search: one without any mark matches text with marks too. Else as
+    /// [`Phrases::exact`].
+    #[must_use]
+    pub fn typed<S: AsRef<str>>(positive: &[S], negative: &[S]) -> Self {
+        Self { positive: Tries::new(positive, true), negative: Tries::new(negative, true) }
     }
 
     /// Whether there is nothing to look for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.positive.marked.is_empty() && self.positive.bare.is_empty()
+        self.positive.is_empty()
     }
 
     /// Where phrases stand in the text, from its beginning; the longest at each place, none over another.
@@ -220,7 +138,7 @@ impl Phrases {
         let masked = if self.is_empty() { Vec::new() } else { self.masked(text) };
         let mut at = 0;
         std::iter::from_fn(move || {
-            while at < text.words.ends.len() && !self.is_empty() {
+            while at < text.words.len() && !self.is_empty() {
                 if let Some((phrase, length)) = self.positive.longest(text, at, &masked) {
                     let words = at..at + length;
                     at = words.end;
@@ -235,14 +153,14 @@ impl Phrases {
     /// For each word of the text whether a negative phrase takes it out; empty if none does.
     fn masked(&self, text: &Text) -> Vec<bool> {
         let mut masked = Vec::new();
-        if self.negative.marked.is_empty() && self.negative.bare.is_empty() {
+        if self.negative.is_empty() {
             return masked;
         }
         let mut until = 0;
-        for from in 0..text.words.ends.len() {
+        for from in 0..text.words.len() {
             // Negative phrases may overlap one another: each takes out its own words.
             if let Some((_, length)) = self.negative.longest(text, from, &[]) {
-                masked.resize(text.words.ends.len(), false);
+                masked.resize(text.words.len(), false);
                 masked[from.max(until)..(from + length).max(until)].fill(true);
                 until = until.max(from + length);
             }
@@ -256,9 +174,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::text::fold::fold;
 
     fn found(positive: &[&str], negative: &[&str], text: &str) -> Vec<usize> {
-        Phrases::new(positive, negative).find(&Text::new(text)).map(|hit| hit.phrase).collect()
+        Phrases::typed(positive, negative).find(&Text::new(text)).map(|hit| hit.phrase).collect()
     }
 
     #[test]
@@ -312,21 +231,70 @@ mod tests {
     #[test]
     fn a_phrase_of_punctuation_never_matches() {
         assert!(found(&["...", "", " - "], &[], "Một. Hai... Ba").is_empty());
-        assert!(Phrases::new(&["…"], &[]).is_empty());
+        assert!(Phrases::typed(&["…"], &[]).is_empty());
+    }
+
+    #[test]
+    fn a_phrase_of_a_topic_is_never_folded() {
+        let exact = |phrase: &str, text: &str| Phrases::exact(&[phrase], &[]).find(&Text::new(text)).count();
+        assert_eq!(exact("an giang", "Tỉnh An Giang"), 1);
+        assert_eq!(exact("an giang", "ăn giảng"), 0);
+        assert_eq!(exact("22-NQ/TW", "Nghị quyết 22-NQ/TW"), 1);
+        assert_eq!(found(&["an giang"], &[], "ăn giảng"), [0]);
+    }
+
+    #[test]
+    fn a_gap_spans_a_few_words_of_one_sentence() {
+        let is_found = |text| !found(&["kết nạp … đảng viên"], &[], text).is_empty();
+        for text in [
+            "kết nạp đảng viên",
+            "kết nạp 1.200 đảng viên mới",
+            "kết nạp, công nhận 30 đảng viên",
+            "kết nạp một hai ba bốn năm sáu đảng viên",
+        ] {
+            assert!(is_found(text), "{text}");
+        }
+        for text in [
+            "kết nạp một hai ba bốn năm sáu bảy đảng viên",
+            "Lễ kết nạp. Đảng viên trẻ",
+            "kết nạp: đảng viên",
+            "đảng viên kết nạp",
+        ] {
+            assert!(!is_found(text), "{text}");
+        }
+        assert_eq!(found(&["a ... b … c"], &[], "a x b y c"), [0]);
+        assert_eq!(found(&["… a b …"], &[], "x a b y"), [0]);
+        assert!(found(&["a … b … c … d"], &[], "a b c d").is_empty());
+        assert_eq!((gaps("a … b ... c"), gaps("a…"), gaps("…")), (2, 0, 0));
+    }
+
+    #[test]
+    fn a_gap_takes_the_nearest_and_never_reaches_over_a_mask() {
+        let text = Text::new("đại hội x chi bộ y chi bộ");
+        let hits: Vec<_> = Phrases::exact(&["đại hội … chi bộ"], &[]).find(&text).map(|hit| hit.words).collect();
+        assert_eq!(hits, [0..5]);
+        assert!(found(&["a … d"], &["b c"], "a b c d").is_empty());
+        assert!(found(&["b"], &["a … c"], "a b c").is_empty());
+        assert_eq!(found(&["b"], &["a … c"], "a b d"), [0]);
+        // Phrases with one head go on side by side.
+        assert_eq!(found(&["a … c", "a b", "a … d e"], &[], "a b x d e"), [2]);
     }
 
     #[test]
     fn a_long_text_takes_a_short_time() {
+        let text = Text::new(&"a ".repeat(100_000));
+        let gapped: Vec<String> = (1..50).map(|n| format!("a … a … {}b", "a ".repeat(n % 7))).collect();
+        assert_eq!(Phrases::typed(&gapped, &gapped).find(&text).count(), 0);
         let text = "a ".repeat(100_000);
         let phrases: Vec<String> = (1..50).map(|n| format!("{}b", "a ".repeat(n))).collect();
-        assert_eq!(Phrases::new(&phrases, &phrases).find(&Text::new(&text)).count(), 0);
+        assert_eq!(Phrases::typed(&phrases, &phrases).find(&Text::new(&text)).count(), 0);
     }
 
     proptest! {
         #[test]
         fn what_is_found_is_there(text in "[abđé., ]{0,60}", phrase in "[abđé]( [abđé]){0,2}") {
             let text_words = Text::new(&text);
-            let phrases = Phrases::new(&[phrase.as_str()], &[]);
+            let phrases = Phrases::typed(&[phrase.as_str()], &[]);
             let hits: Vec<Hit> = phrases.find(&text_words).collect();
             for hit in &hits {
                 let words: Vec<&str> = hit.words.clone().filter_map(|nth| text_words.words.get(nth)).collect();

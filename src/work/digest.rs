@@ -7,6 +7,7 @@ use crate::domain::digest::Calendar;
 use crate::domain::subscriber::Frequency;
 use crate::store::digest::{Member, Run, Section, Step};
 use crate::store::engine::{Result, Store};
+use crate::text::collate;
 use crate::work::fan_out::FanOut;
 use crate::work::wakes::Wakes;
 
@@ -163,7 +164,7 @@ struct FeedOrder(HashMap<i64, usize>);
 impl FeedOrder {
     async fn load(store: &Store) -> Result<Self> {
         let mut feeds = store.feeds().await?;
-        feeds.sort_by_key(|f| (f.spec.select.is_everything(), f.id));
+        feeds.sort_by_cached_key(|f| (f.spec.select.is_everything(), collate::key(&f.spec.title), f.id));
         Ok(Self(feeds.iter().enumerate().map(|(place, f)| (f.id, place)).collect()))
     }
 

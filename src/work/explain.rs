@@ -75,10 +75,8 @@ pub async fn explain(store: &Store, site: &Site, email: &EmailAddress, article: 
 
 /// A stored reason in words.
 fn in_words(reason: &str) -> String {
-    match serde_json::from_str(reason) {
-        Ok(Reason::Everything) => "because the feed takes every article".to_owned(),
-        Ok(Reason::Category(slug)) => format!("because it lies in the category {slug}"),
-        Ok(Reason::Phrase { phrase, place }) => format!("because \"{phrase}\" stands in its {place}"),
+    match serde_json::from_str::<Reason>(reason) {
+        Ok(reason) => format!("because {reason}"),
         Err(_) => format!("because of {reason}"),
     }
 }

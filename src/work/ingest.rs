@@ -21,7 +21,7 @@ use crate::store::article::{Applied, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
 use crate::store::source::{Flips, Known};
 use crate::telemetry::metrics::Metrics;
-use crate::work::normalise::normalise;
+use crate::work::normalise::{Credit, normalise};
 use crate::work::presence::Presence;
 use crate::work::wakes::Wakes;
 
@@ -87,6 +87,7 @@ pub struct Ingest {
     site: Site,
     sources: BTreeMap<String, Arc<AnySource>>,
     settings: Settings,
+    credit: Credit,
     wakes: Wakes,
     metrics: Metrics,
     presence: Presence,
@@ -136,6 +137,7 @@ impl Ingest {
             site,
             sources,
             settings,
+            credit: Credit::default(),
             wakes,
             metrics,
             presence,
@@ -151,6 +153,13 @@ impl Ingest {
     #[must_use]
     pub fn among(mut self, presence: Presence) -> Self {
         self.presence = presence;
+        self
+    }
+
+    /// The same ingest with these rules of who an article is by; otherwise those of [`Credit::default`].
+    #[must_use]
+    pub fn crediting(mut self, credit: Credit) -> Self {
+        self.credit = credit;
         self
     }
 
@@ -326,7 +335,7 @@ impl Ingest {
             let fetched = source.fetch(&wanted, now).await?;
             report.faults.extend(fetched.faults.into_iter().map(|f| f.message));
             for raw in &fetched.articles {
-                match normalise(name, raw, &scene.categories, &self.site) {
+                match normalise(name, raw, &scene.categories, &self.site, &self.credit) {
                     Ok(article) => self.judge(raw, article, &scene, &mut poll),
                     Err(unfit) => {
                         // What was there before is no longer what the portal shows.
@@ -442,7 +451,7 @@ impl Ingest {
 
     async fn matchers(&self) -> Result<Vec<(i64, Matcher)>, IngestError> {
         let feeds = self.store.feeds().await?;
-        Ok(feeds.into_iter().filter(|f| !f.retired).map(|f| (f.id, f.spec.select.matcher())).collect())
+        Ok(feeds.into_iter().filter(|f| !f.retired).map(|f| (f.id, f.matcher())).collect())
     }
 }
 

@@ -7,10 +7,20 @@ use url::Url;
 use crate::clock::Timestamp;
 use crate::domain::article::{Article, Category, CategoryRef, Image, RawArticle};
 use crate::domain::site::Site;
-use crate::text::{excerpt, html, media, xml::XmlText};
+use crate::text::html::agency::Agencies;
+use crate::text::{excerpt, fold, html, media, xml::XmlText};
 
 /// The longest lede that is kept, in characters. A source without a lede lends the beginning of its text.
 const SUMMARY_CHARS: usize = 400;
+
+/// Who an article is by, where its text says more than its fields: `[ingest] byline_as_author`, `agencies`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credit {
+    /// Whether the line that signs a text names the author of an article whose source names no person.
+    pub byline: bool,
+    /// Which tags at the start of a lede are agencies.
+    pub agencies: Agencies,
+}
 
 /// Why an article cannot be published, in one clause.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +42,7 @@ pub fn normalise<S: std::hash::BuildHasher>(
     raw: &RawArticle,
     categories: &HashMap<String, Category, S>,
     site: &Site,
+    credit: &Credit,
 ) -> Result<Article, Unfit> {
     let base = raw.base.as_ref().unwrap_or(&site.base_url);
     let url = base.join(&raw.url).map_err(|_| Unfit::Address(raw.url.clone()))?;
@@ -61,11 +72,11 @@ pub fn normalise<S: std::hash::BuildHasher>(
         source: source.to_owned(),
         external_id: raw.external_id.clone(),
         url: url.into(),
-        agency: html::agency(&lede),
+        agency: credit.agencies.find(&lede),
         title,
         summary,
         content_html,
-        authors: texts(&raw.authors),
+        authors: authors(raw, credit),
         categories: raw.categories.iter().filter_map(|id| category_ref(id, categories)).collect(),
         tags: texts(&raw.tags),
         language: language(&raw.language, site),
@@ -89,6 +100,28 @@ fn first_image(html: &str, root: &Url) -> Option<Image> {
         height: picture.height,
         length: None,
     })
+}
+
+/// Who wrote it: whom the source names, else, if that is wished, who signs the text. An account that only looks like a
+/// login gives way to a signature, and stays where there is none.
+fn authors(raw: &RawArticle, credit: &Credit) -> Vec<XmlText> {
+    let named = texts(&raw.authors);
+    if !credit.byline || named.iter().any(|name| !is_login(name)) {
+        return named;
+    }
+    let signed = html::byline(&raw.content_html);
+    if signed.is_empty() { named } else { signed }
+}
+
+/// Whether a name is plainly an account and no person: one word of small letters, digits and signs without any mark, or
+/// what content stores call the account that they are installed with.
+fn is_login(name: &str) -> bool {
+    const INSTALLED: [&str; 7] =
+        ["admin", "administrator", "super user", "root", "quản trị", "quản trị viên", "người quản trị"];
+    let is_word = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-@+".contains(c))
+        || name.contains('@')
+        || (name.is_ascii() && !name.contains(' ') && name.contains(|c: char| c.is_ascii_digit() || c == '_'));
+    is_word || INSTALLED.iter().any(|known| fold::normal(name) == fold::normal(known))
 }
 
 fn texts(raw: &[String]) -> Vec<XmlText> {
@@ -120,4 +153,38 @@ fn category_ref<S: std::hash::BuildHasher>(id: &str, categories: &HashMap<String
         next = category.parent.as_deref();
     }
     Some(CategoryRef { slug: own.slug.clone(), title: own.title.clone(), ancestors })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIGNED: &str = "<p>Sáng nay, hội nghị họp.</p><p style=\"text-align: right\"><strong>Trúc Linh</strong></p>";
+
+    fn by(names: &[&str], html: &str, byline: bool) -> Vec<String> {
+        let raw = RawArticle {
+            authors: names.iter().map(|&n| n.to_owned()).collect(),
+            content_html: html.to_owned(),
+            ..RawArticle::default()
+        };
+        let credit = Credit { byline, ..Credit::default() };
+        authors(&raw, &credit).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn who_signs_the_text_is_the_author_where_the_source_names_nobody() {
+        for nobody in [&[][..], &["admin"], &["Super User"], &["tuag_bbt01"], &["bbt@tinhuy.example.vn"], &["Quản trị viên"]] {
+            assert_eq!(by(nobody, SIGNED, true), ["Trúc Linh"], "{nobody:?}");
+            assert_eq!(by(nobody, SIGNED, false), nobody, "{nobody:?}");
+        }
+    }
+
+    #[test]
+    fn a_person_whom_the_source_names_stays_and_so_does_an_account_without_a_signature() {
+        for person in ["Hữu Huynh", "Ban Biên tập", "Linh", "H.T", "Thúy"] {
+            assert_eq!(by(&[person], SIGNED, true), [person]);
+        }
+        assert_eq!(by(&["admin", "Hữu Huynh"], SIGNED, true), ["admin", "Hữu Huynh"]);
+        assert_eq!(by(&["admin"], "<p>Sáng nay, hội nghị họp.</p><p>Trúc Linh</p>", true), ["admin"]);
+    }
 }

@@ -20,6 +20,7 @@ use crate::feed::document::{Document, Format};
 use crate::feed::edition::Edition;
 use crate::feed::opml;
 use crate::store::engine::{Result, Store};
+use crate::text::collate;
 
 /// The window over which "about N articles a week" is counted.
 const RHYTHM: Duration = Duration::from_hours(28 * 24);
@@ -98,12 +99,12 @@ impl Publisher {
         self.feeds.read().unwrap_or_else(PoisonError::into_inner).get(slug).cloned()
     }
 
-    /// All feeds that are still declared, by title.
+    /// All feeds that are still declared, by title in the order of the alphabet.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Published>> {
         let feeds = self.feeds.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<Arc<Published>> = feeds.values().filter(|p| !p.feed.retired).cloned().collect();
-        all.sort_by(|a, b| (&a.feed.spec.title, a.feed.id).cmp(&(&b.feed.spec.title, b.feed.id)));
+        all.sort_by_cached_key(|p| (collate::key(&p.feed.spec.title), p.feed.id));
         all
     }
 
