@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::fault::Fault;
-use crate::config::sections::{LogFormat, Transport as TransportConfig};
+use crate::config::sections::{LogFormat, OldAddressSection, OldIds, Transport as TransportConfig};
 use crate::domain::delivery::Outcome;
 use crate::domain::feed::{FeedOrigin, FeedSpec};
 use crate::domain::link::TOKEN_LEN;
@@ -29,6 +29,7 @@ use crate::schedule::{Beats, Work, follow};
 use crate::source::{AnySource, Settings as SourceSettings};
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
+use crate::text::html::agency::Agencies;
 use crate::web::demo::hook::DemoHook;
 use crate::web::{self, Doors};
 use crate::work::access;
@@ -37,9 +38,9 @@ use crate::work::deliver_mail::{Mailer, Transport};
 use crate::work::deliver_webhook::Webhooks;
 use crate::work::digest::Digests;
 use crate::work::fan_out::FanOut;
-use crate::text::html::agency::Agencies;
 use crate::work::ingest::{Ingest, Settings as IngestSettings};
 use crate::work::normalise::Credit;
+use crate::work::old::{Ids, OldAddress};
 use crate::work::presence::Presence;
 use crate::work::publish::Publisher;
 use crate::work::subscribe::Subscribe;
@@ -122,6 +123,23 @@ pub fn sources(config: &Config) -> (BTreeMap<String, Arc<AnySource>>, Vec<Fault>
     (sources, faults)
 }
 
+/// Where feeds were found before, by the configuration.
+fn old_addresses(config: &Config) -> Vec<OldAddress> {
+    let zone = &config.site.timezone;
+    let one = |old: &OldAddressSection| OldAddress {
+        path: old.path.clone(),
+        query: old.query.clone(),
+        feed: old.feed.clone(),
+        format: old.format,
+        ids: match old.ids {
+            OldIds::Entries => Ids::Entries,
+            OldIds::Links => Ids::LinksUntil(old.cut_over.map(|day| day.begins(zone))),
+        },
+        origin: old.origin.clone(),
+    };
+    config.old_addresses.iter().map(one).collect()
+}
+
 /// The sender of mails.
 #[must_use]
 pub fn sender(config: &Config) -> Sender {
@@ -182,10 +200,8 @@ impl Service {
             each_category: config.feeds.each_category,
             window: config.feeds.items.into(),
         };
-        let credit = Credit {
-            byline: config.ingest.byline_as_author,
-            agencies: Agencies::new(&config.ingest.agencies),
-        };
+        let credit =
+            Credit { byline: config.ingest.byline_as_author, agencies: Agencies::new(&config.ingest.agencies) };
         let keys = access::link_keys(&store, &clock).await?;
         let presence = Presence::new(&store, &clock);
         let items = usize::try_from(config.feeds.items).unwrap_or(usize::MAX);
@@ -317,7 +333,7 @@ impl Service {
             articles: demo.articles.clone(),
             hook: demo.hook.clone(),
         };
-        let web = web::Web::new(state);
+        let web = web::Web::with_old_addresses(state, old_addresses(&self.config));
         let workers = self.config.web.workers;
         let doors = match self.config.web.admin {
             None => vec![(self.config.web.listen, Doors::All)],

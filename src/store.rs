@@ -11,6 +11,8 @@ pub mod feed;
 pub mod keys;
 pub mod lease;
 pub mod presence;
+pub mod search;
+pub mod selection;
 pub mod source;
 pub mod status;
 pub mod subscriber;

@@ -206,7 +206,9 @@ impl Selection {
         for (name, list) in gapped {
             if let Some(phrase) = list.iter().find(|phrase| gaps(phrase) > MAX_GAPS) {
                 let start: String = phrase.chars().take(30).collect();
-                faults.push(format!("`{name}` has \"{start}…\" with more than {MAX_GAPS} gaps (…): write fewer, or two phrases"));
+                faults.push(format!(
+                    "`{name}` has \"{start}…\" with more than {MAX_GAPS} gaps (…): write fewer, or two phrases"
+                ));
             }
         }
         let slugs = [

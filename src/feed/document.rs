@@ -133,6 +133,8 @@ pub struct Document {
     pub site_title: XmlText,
     /// Where loa is reached.
     pub site_url: String,
+    /// Where the document in one format is found instead: an old address that it goes on answering.
+    pub own: Option<(Format, String)>,
     /// What shows the XML to people who open it in a browser.
     pub stylesheet: String,
     /// The `WebSub` hub, if there is one.
@@ -193,6 +195,7 @@ impl Document {
             page: site.link(&format!("feeds/{}", feed.spec.slug)),
             site_title: site.title.clone(),
             site_url: site.link(""),
+            own: None,
             stylesheet: site.link("static/feed.css"),
             hub: None,
             zone: site.zone.clone(),
@@ -213,7 +216,14 @@ impl Document {
     /// The public address of this document in a format.
     #[must_use]
     pub fn address(&self, format: Format) -> String {
-        format!("{}.{}", self.page, format.extension())
+        if let Some((_, own)) = self.own.as_ref().filter(|(of, _)| *of == format) {
+            return own.clone();
+        }
+        // A search keeps its query behind the ending.
+        match self.page.split_once('?') {
+            Some((page, query)) => format!("{page}.{}?{query}", format.extension()),
+            None => format!("{}.{}", self.page, format.extension()),
+        }
     }
 
     /// RFC 3339 in the document's zone, to the second: `2026-11-23T07:00:00+07:00`.

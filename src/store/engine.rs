@@ -136,13 +136,19 @@ impl Tx {
 }
 
 /// The steps of the schema: number, name, text for each engine. Never changed once they were released, only added to.
-const MIGRATIONS: [(i64, &str, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
     (1, "first", include_str!("migrations/sqlite/0001_first.sql"), include_str!("migrations/postgres/0001_first.sql")),
     (
         2,
         "sources",
         include_str!("migrations/sqlite/0002_sources.sql"),
         include_str!("migrations/postgres/0002_sources.sql"),
+    ),
+    (
+        4,
+        "selections",
+        include_str!("migrations/sqlite/0004_selections.sql"),
+        include_str!("migrations/postgres/0004_selections.sql"),
     ),
 ];
 

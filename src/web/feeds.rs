@@ -9,7 +9,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::reply::Fault;
-use super::{Shared, browse, conditional};
+use super::{Shared, browse, conditional, search};
 use crate::clock::Timestamp;
 use crate::feed::document::Format;
 use crate::work::publish::Ready;
@@ -27,7 +27,9 @@ pub async fn named(req: HttpRequest, shared: Data<Shared>, name: Path<String>) -
     if !shared.publisher.is_ready() {
         return Err(Fault::Starting);
     }
-    let published = shared.publisher.get(slug).ok_or(Fault::NotFound)?;
+    let Some(published) = shared.publisher.get(slug) else {
+        return search::followed(&shared, slug, format).await;
+    };
     if published.feed.retired {
         return Err(Fault::Gone);
     }
@@ -61,14 +63,16 @@ pub async fn list(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse
     Ok(send(&req, &shared, &opml, changed, LIST_AGE, &shared.site.link("feeds.opml")))
 }
 
-fn moved(shared: &Shared, to: &str) -> HttpResponse {
+/// A document or page that is to be asked for by another name below `/feeds/`.
+pub fn moved(shared: &Shared, to: &str) -> HttpResponse {
     HttpResponse::MovedPermanently()
         .insert_header((LOCATION, format!("{}feeds/{to}", shared.view.root())))
         .insert_header((CACHE_CONTROL, "public, max-age=86400"))
         .finish()
 }
 
-fn send(
+/// Sends a document, or 304 to who has it.
+pub fn send(
     req: &HttpRequest,
     shared: &Shared,
     ready: &Ready,

@@ -329,6 +329,8 @@ impl Ingest {
             baseline,
             now,
         };
+        // A selection that somebody begins to follow meanwhile must miss nothing.
+        poll.feeds = Some(scene.matchers.iter().map(|(feed, _)| feed).sum());
         let ids: Vec<String> = compared.fetch.into_iter().collect();
         for chunk in ids.chunks(CHUNK) {
             let wanted: BTreeSet<String> = chunk.iter().cloned().collect();
@@ -451,7 +453,11 @@ impl Ingest {
 
     async fn matchers(&self) -> Result<Vec<(i64, Matcher)>, IngestError> {
         let feeds = self.store.feeds().await?;
-        Ok(feeds.into_iter().filter(|f| !f.retired).map(|f| (f.id, f.matcher())).collect())
+        Ok(feeds
+            .into_iter()
+            .filter(|f| !f.retired)
+            .map(|f| (f.id, f.matcher().on_the_clock_of(&self.site.zone)))
+            .collect())
     }
 }
 

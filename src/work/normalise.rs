@@ -173,7 +173,9 @@ mod tests {
 
     #[test]
     fn who_signs_the_text_is_the_author_where_the_source_names_nobody() {
-        for nobody in [&[][..], &["admin"], &["Super User"], &["tuag_bbt01"], &["bbt@tinhuy.example.vn"], &["Quản trị viên"]] {
+        for nobody in
+            [&[][..], &["admin"], &["Super User"], &["tuag_bbt01"], &["bbt@tinhuy.example.vn"], &["Quản trị viên"]]
+        {
             assert_eq!(by(nobody, SIGNED, true), ["Trúc Linh"], "{nobody:?}");
             assert_eq!(by(nobody, SIGNED, false), nobody, "{nobody:?}");
         }

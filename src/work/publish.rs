@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::{Clock, Timestamp};
 use crate::domain::article::StoredArticle;
-use crate::domain::feed::Feed;
+use crate::domain::feed::{Feed, FeedOrigin};
 use crate::domain::site::Site;
 use crate::feed::document::{Document, Format};
 use crate::feed::edition::Edition;
@@ -93,6 +93,12 @@ impl Publisher {
         }
     }
 
+    /// Articles in a document, at most.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        usize::try_from(self.items).unwrap_or(usize::MAX)
+    }
+
     /// The feed of that name, if it was ever published.
     #[must_use]
     pub fn get(&self, slug: &str) -> Option<Arc<Published>> {
@@ -130,6 +136,10 @@ impl Publisher {
         let count = moved.len();
         for feed in moved {
             highest = highest.max(feed.version);
+            // What one reader put together is found by its search.
+            if feed.origin == FeedOrigin::Selection {
+                continue;
+            }
             let articles = self.store.feed_articles(feed.id, self.items).await?;
             let since = self.clock.now().minus(RHYTHM);
             let weekly = (self.store.feed_count_since(feed.id, since).await? + 2) / 4;
@@ -183,7 +193,8 @@ fn publish(
     Ok(Published { changed: feed.changed, feed, documents, articles: Arc::new(articles), weekly, max_age })
 }
 
-fn ready(content_type: &'static str, bytes: Vec<u8>) -> Ready {
+/// Bytes ready to be sent: with their tag, and compressed.
+pub(super) fn ready(content_type: &'static str, bytes: Vec<u8>) -> Ready {
     use std::fmt::Write as _;
     let hash = Sha256::digest(&bytes).iter().take(12).fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");

@@ -4,5 +4,7 @@ mod admin;
 mod api;
 mod documents;
 mod health;
+mod old;
 mod pages;
 mod people;
+mod search;

@@ -151,10 +151,13 @@ mod tests {
             url: "https://tinhuy.example.vn/1".to_owned(),
             title: "Đảng bộ xã họp bàn công tác nhân sự".into(),
             summary: "Hội nghị tổ chức tại nhà văn hoá xã".into(),
-            content_html: "<p>Hội nghị tổ chức tại nhà văn hoá xã.</p><p>Kỷ luật của Đảng là kỷ luật tự giác.</p>".into(),
+            content_html: "<p>Hội nghị tổ chức tại nhà văn hoá xã.</p><p>Kỷ luật của Đảng là kỷ luật tự giác.</p>"
+                .into(),
             authors: Vec::new(),
             agency: None,
-            categories: vec![CategoryRef { slug: "tin".to_owned(), title: "Tin cơ sở".into(), ancestors: Vec::new() }],
+            categories: vec![CategoryRef {
+                slug: "tin".to_owned(), title: "Tin cơ sở".into(), ancestors: Vec::new()
+            }],
             tags: vec!["Cấp ủy".into()],
             language: "vi".to_owned(),
             image: None,
@@ -174,7 +177,10 @@ mod tests {
     #[test]
     fn every_keyword_must_stand_somewhere_and_its_place_is_told() {
         assert_eq!(places("\"nhân sự\"").expect("matches"), ["title"]);
-        assert_eq!(places("\"tin cơ sở\" \"cấp uỷ\" \"văn hóa\" \"kỉ luật\"").expect("matches"), ["category", "tag", "lede", "body"]);
+        assert_eq!(
+            places("\"tin cơ sở\" \"cấp uỷ\" \"văn hóa\" \"kỉ luật\"").expect("matches"),
+            ["category", "tag", "lede", "body"]
+        );
         assert_eq!(places("sự nhân").expect("words in any order"), ["title", "title"]);
         assert_eq!(places("\"sự nhân\""), None);
         assert_eq!(places("nhân thể thao"), None);

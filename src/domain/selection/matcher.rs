@@ -103,33 +103,41 @@ impl Matcher {
         Some(if found.is_empty() { place } else { Reason::Keywords(found) })
     }
 
+    /// Whether an article may match, as far as that shows without its text: what this refuses never matches.
+    #[must_use]
+    pub fn may_match(&self, article: &Article) -> bool {
+        self.passes(article) && (!self.phrases.is_empty() || self.category(article).is_some())
+    }
+
     /// By which category or phrase the article matches, if any is asked for.
     fn place(&self, reading: &Reading<'_>) -> Option<Reason> {
-        let (wanted, article) = (&self.selection, reading.article);
-        if wanted.categories.is_empty() && wanted.categories_alone.is_empty() && wanted.phrases.is_empty() {
-            return Some(Reason::Everything);
-        }
-        if let Some(slug) = wanted.categories.iter().find(|slug| lies_in(article, slug)) {
-            return Some(Reason::Category(slug.clone()));
-        }
-        let lies_right_in = |slug: &&String| article.categories.iter().any(|c| **slug == c.slug);
-        if let Some(slug) = wanted.categories_alone.iter().find(lies_right_in) {
-            return Some(Reason::Category(slug.clone()));
+        if let Some(reason) = self.category(reading.article) {
+            return Some(reason);
         }
         if self.phrases.is_empty() {
             return None;
         }
         match reading.weigh(&self.phrases) {
             (weight, Some((phrase, place))) if weight >= ENOUGH => {
-                Some(Reason::Phrase { phrase: wanted.phrases[phrase].clone(), place: place.to_owned() })
+                Some(Reason::Phrase { phrase: self.selection.phrases[phrase].clone(), place: place.to_owned() })
             }
             _ => None,
         }
     }
 
+    /// By which category the article matches, or that none is asked for and no phrase either.
+    fn category(&self, article: &Article) -> Option<Reason> {
+        let wanted = &self.selection;
+        if wanted.categories.is_empty() && wanted.categories_alone.is_empty() && wanted.phrases.is_empty() {
+            return Some(Reason::Everything);
+        }
+        let lies_right_in = |slug: &&String| article.categories.iter().any(|c| **slug == c.slug);
+        let below = wanted.categories.iter().find(|slug| lies_in(article, slug));
+        below.or_else(|| wanted.categories_alone.iter().find(lies_right_in)).cloned().map(Reason::Category)
+    }
+
     /// The criteria that need no look into the text: each that is set must hold.
-    #[must_use]
-    pub fn passes(&self, article: &Article) -> bool {
+    fn passes(&self, article: &Article) -> bool {
         let wanted = &self.selection;
         (wanted.sources.is_empty() || wanted.sources.contains(&article.source))
             && wanted.language.as_deref().is_none_or(|language| speaks(&article.language, language))

@@ -256,7 +256,8 @@ mod tests {
 
     #[test]
     fn one_selection_has_one_query() {
-        let wanted = "q=x+%22%C4%91%E1%BA%A1i+h%E1%BB%99i%22&category=a&category=b&not_category=c&tag=t&from=2026-01-01";
+        let wanted =
+            "q=x+%22%C4%91%E1%BA%A1i+h%E1%BB%99i%22&category=a&category=b&not_category=c&tag=t&from=2026-01-01";
         for raw in [
             wanted,
             "tag=T&q=x+%E2%80%9C%C4%90%E1%BA%A1i%20h%E1%BB%99i%E2%80%9D&from=2026-01-01&category=b,a&not_category=C",

@@ -294,13 +294,16 @@ mod tests {
         );
         let held = labels.score("dai-hoi", &select(), Set::Held);
         assert!(held.is_enough() && held.rows == 1);
-        assert!(!labels.score("khac", &Selection { phrases: vec!["x".to_owned()], ..select() }, Set::Held).says_something());
+        assert!(
+            !labels.score("khac", &Selection { phrases: vec!["x".to_owned()], ..select() }, Set::Held).says_something()
+        );
     }
 
     #[test]
     fn a_line_that_cannot_be_read_is_told_with_its_number() {
-        let faults = Labels::parse("open\ttin\t-\tA\n# x\nopne\ttin\t-\tA\tB\nopen\ttin\tĐại hội\tA\tB\nheld\ttin\t-\t \tB\n")
-            .expect_err("faulty");
+        let faults =
+            Labels::parse("open\ttin\t-\tA\n# x\nopne\ttin\t-\tA\tB\nopen\ttin\tĐại hội\tA\tB\nheld\ttin\t-\t \tB\n")
+                .expect_err("faulty");
         assert_eq!(faults.len(), 4, "{faults:#?}");
         assert!(faults[0].starts_with("line 1: has 4 columns") && faults[3].starts_with("line 5: has no title"));
     }

@@ -133,13 +133,21 @@ mod tests {
                 "Tin về đại hội đảng, chuyên mục Công tác tổ chức",
                 "News about đại hội đảng, in the category Công tác tổ chức",
             ),
-            ("category=cong-tac-to-chuc,khac", "Tin chuyên mục Công tác tổ chức hoặc khac", "News in the category Công tác tổ chức or khac"),
+            (
+                "category=cong-tac-to-chuc,khac",
+                "Tin chuyên mục Công tác tổ chức hoặc khac",
+                "News in the category Công tác tổ chức or khac",
+            ),
             (
                 "q=\"nhân sự\" \"đại hội\" -\"thể thao\"&from=2026-01-02",
                 "Tin về nhân sự và đại hội, từ 02/01/2026, trừ thể thao",
                 "News about nhân sự and đại hội, since 2 Jan 2026, without thể thao",
             ),
-            ("author=nguyễn thị hoà&language=vi", "Tin của Nguyễn Thị Hoà, bằng tiếng Việt", "News by Nguyễn Thị Hoà, in Vietnamese"),
+            (
+                "author=nguyễn thị hoà&language=vi",
+                "Tin của Nguyễn Thị Hoà, bằng tiếng Việt",
+                "News by Nguyễn Thị Hoà, in Vietnamese",
+            ),
             ("q=a b c d e f", "Tin về a, b, c, d và 2 mục khác", "News about a, b, c, d and 2 more"),
         ] {
             assert_eq!(told(query), [vi, en], "{query}");

@@ -27,10 +27,45 @@ const LABELS: [&str; 6] = ["bài", "tin", "viết", "tác giả", "thực hiện
 
 /// How a line that names no person begins.
 const NO_PERSON: [&str; 39] = [
-    "ảnh", "ban", "báo", "bộ", "các", "chi bộ", "chuyên", "clip", "cổng", "công an", "công ty", "đài", "đảng",
-    "đoàn đại biểu", "đoàn thanh niên", "đọc", "hà nội", "hết", "hội", "huyện", "liên quan", "nguồn", "phòng", "sở", "tải",
-    "thành phố", "thành ủy", "theo", "thị ủy", "thị xã", "tin", "tỉnh", "trung tâm", "trung ương", "ủy ban", "văn phòng",
-    "video", "việt nam", "xem",
+    "ảnh",
+    "ban",
+    "báo",
+    "bộ",
+    "các",
+    "chi bộ",
+    "chuyên",
+    "clip",
+    "cổng",
+    "công an",
+    "công ty",
+    "đài",
+    "đảng",
+    "đoàn đại biểu",
+    "đoàn thanh niên",
+    "đọc",
+    "hà nội",
+    "hết",
+    "hội",
+    "huyện",
+    "liên quan",
+    "nguồn",
+    "phòng",
+    "sở",
+    "tải",
+    "thành phố",
+    "thành ủy",
+    "theo",
+    "thị ủy",
+    "thị xã",
+    "tin",
+    "tỉnh",
+    "trung tâm",
+    "trung ương",
+    "ủy ban",
+    "văn phòng",
+    "video",
+    "việt nam",
+    "xem",
 ];
 
 /// One line of text and how it stands.
@@ -100,8 +135,7 @@ fn last_lines(html: &str) -> (Line, Line) {
                     open.push(Open {
                         is_right: above.is_some_and(|o| o.is_right) && !is_left(&tag) || is_right(&tag),
                         is_bold: above.is_some_and(|o| o.is_bold) || is_bold(&tag),
-                        is_elsewhere: above.is_some_and(|o| o.is_elsewhere)
-                            || ELSEWHERE.contains(&tag.name.as_str()),
+                        is_elsewhere: above.is_some_and(|o| o.is_elsewhere) || ELSEWHERE.contains(&tag.name.as_str()),
                         name: tag.name,
                     });
                 }
@@ -139,7 +173,9 @@ fn style(tag: &Tag<'_>) -> String {
 fn is_right(tag: &Tag<'_>) -> bool {
     let has_class = |class: &str| {
         let class = class.to_ascii_lowercase();
-        class == "rteright" || class == "text-end" || class.ends_with("-right") && class.contains("align")
+        class == "rteright"
+            || class == "text-end"
+            || class.ends_with("-right") && class.contains("align")
             || class == "text-right"
     };
     tag.get("align").is_some_and(|align| align.trim().eq_ignore_ascii_case("right"))
@@ -155,7 +191,9 @@ fn is_left(tag: &Tag<'_>) -> bool {
 fn is_bold(tag: &Tag<'_>) -> bool {
     let style = style(tag);
     matches!(tag.name.as_str(), "b" | "strong")
-        || ["font-weight:bold", "font-weight:600", "font-weight:700", "font-weight:800"].iter().any(|b| style.contains(b))
+        || ["font-weight:bold", "font-weight:600", "font-weight:700", "font-weight:800"]
+            .iter()
+            .any(|b| style.contains(b))
 }
 
 /// The people whom a line names; empty if it says anything else.
@@ -182,7 +220,8 @@ fn is_label(label: &str) -> bool {
 fn is_person(name: &str) -> bool {
     let words: Vec<&str> = name.split_whitespace().collect();
     let is_initials = |word: &str| {
-        word.contains('.') && word.split('.').all(|part| part.chars().count() <= 2 && part.chars().all(char::is_uppercase))
+        word.contains('.')
+            && word.split('.').all(|part| part.chars().count() <= 2 && part.chars().all(char::is_uppercase))
     };
     let is_name_word = |word: &str| {
         let word = word.strip_suffix('.').unwrap_or(word);
