@@ -15,6 +15,7 @@ mod health;
 mod leave;
 mod manage;
 mod old;
+pub mod pages;
 mod reply;
 mod search;
 mod statics;

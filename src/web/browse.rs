@@ -1,5 +1,7 @@
 //! Pages for everybody: what can be followed, and one feed with its doors. Shows only what the feeds show.
 
+use std::sync::Arc;
+
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -34,11 +36,17 @@ pub async fn home(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse
     }
     let visit = shared.visit(&req);
     let all = shared.publisher.all();
-    let group = |origin: FeedOrigin| -> Vec<Value> {
-        all.iter().filter(|p| p.feed.origin == origin).map(|p| card(&shared, visit, p)).collect()
-    };
-    let with = json!({ "topics": group(FeedOrigin::File), "categories": group(FeedOrigin::Category) });
+    let with = json!({
+        "topics": cards(&shared.site, visit, &all, FeedOrigin::File),
+        "categories": cards(&shared.site, visit, &all, FeedOrigin::Category), "static": false,
+    });
     shared.view.page("home.html", visit, "", with)
+}
+
+/// The feeds of one origin, as the front page shows them.
+#[must_use]
+pub fn cards(site: &Site, visit: Visit, all: &[Arc<Published>], origin: FeedOrigin) -> Vec<Value> {
+    all.iter().filter(|p| p.feed.origin == origin).map(|p| card(site, visit, p)).collect()
 }
 
 /// `/feeds/{slug}`
@@ -46,12 +54,13 @@ pub fn preview(req: &HttpRequest, shared: &Shared, published: &Published) -> Res
     let visit = shared.visit(req);
     let slug = &published.feed.spec.slug;
     let path = format!("feeds/{slug}");
-    let with = feed_page(shared, visit, published);
+    let with = feed_page(&shared.site, visit, published);
     shared.view.page("feed.html", visit, &path, with)
 }
 
 /// What the page of a feed shows.
-fn feed_page(shared: &Shared, visit: Visit, published: &Published) -> Value {
+#[must_use]
+pub fn feed_page(site: &Site, visit: Visit, published: &Published) -> Value {
     let (feed, tag) = (&published.feed, visit.locale.as_str());
     let slug = &feed.spec.slug;
     // A category's feed holds its articles for one reason, which its title says.
@@ -65,15 +74,15 @@ fn feed_page(shared: &Shared, visit: Visit, published: &Published) -> Value {
             let why = matcher.as_ref().and_then(|m| m.matches(&a.article));
             let mut names = Names::default();
             names.learn(&a.article);
-            article(shared, visit, a, why.and_then(|why| reason_words(tag, &why, &names)).as_deref())
+            article(site, visit, a, why.and_then(|why| reason_words(tag, &why, &names)).as_deref())
         })
         .collect();
     let t = catalog::words(tag);
     json!({
-        "feed": card(shared, visit, published), "articles": articles,
-        "formats": formats(&shared.site, title(&feed.spec, visit.locale), |f| format!("feeds/{slug}.{}", f.extension())),
+        "feed": card(site, visit, published), "articles": articles,
+        "formats": formats(site, title(&feed.spec, visit.locale), |f| format!("feeds/{slug}.{}", f.extension())),
         "form": super::subscriber::Asked::of_feed(slug).context(visit),
-        "endpoints_url": shared.site.link("api/v1/endpoints"), "static": false,
+        "endpoints_url": site.link("api/v1/endpoints"), "static": false,
         "follow": {
             "title": t.get("feed.doors"), "mail": t.get("feed.door_mail_text"), "field": "feed", "value": slug,
             "name": slug,
@@ -142,27 +151,27 @@ pub fn weekly_words(tag: &str, weekly: i64) -> String {
     }
 }
 
-fn card(shared: &Shared, visit: Visit, published: &Published) -> Value {
+fn card(site: &Site, visit: Visit, published: &Published) -> Value {
     let (spec, tag) = (&published.feed.spec, visit.locale.as_str());
     let weekly = weekly_words(tag, published.weekly);
     let latest = published.articles.iter().filter(|a| a.visible).map(|a| a.article.published).max();
     json!({
         "slug": spec.slug, "title": title(spec, visit.locale), "description": description(spec, visit.locale),
         "own": !spec.description.trim().is_empty(),
-        "weekly": weekly, "latest": latest.map(|at| date::short(at, &shared.site.zone, tag)),
+        "weekly": weekly, "latest": latest.map(|at| date::short(at, &site.zone, tag)),
     })
 }
 
 /// An article in a list, with why it is there.
 #[must_use]
-pub fn article(shared: &Shared, visit: Visit, stored: &StoredArticle, reason: Option<&str>) -> Value {
+pub fn article(site: &Site, visit: Visit, stored: &StoredArticle, reason: Option<&str>) -> Value {
     let (article, tag) = (&stored.article, visit.locale.as_str());
     let mut by: Vec<&str> = article.authors.iter().map(|a| &**a).collect();
     by.extend(article.agency.as_deref());
     json!({
         "title": article.title.as_str(), "url": web_only(&article.url),
-        "when": date::full(article.published, &shared.site.zone, tag),
-        "machine": article.published.rfc3339(&shared.site.zone),
+        "when": date::full(article.published, &site.zone, tag),
+        "machine": article.published.rfc3339(&site.zone),
         "by": by.join(", "), "lede": excerpt::excerpt(&article.summary, LEDE), "language": article.language,
         "category": article.categories.first().map(|c| c.title.as_str()), "reason": reason,
     })

@@ -125,7 +125,7 @@ async fn show(
         .articles
         .iter()
         .take(browse::SHOWN)
-        .map(|(stored, why)| article(shared, visit, stored, reason_words(tag, why, &names).as_deref()))
+        .map(|(stored, why)| article(&shared.site, visit, stored, reason_words(tag, why, &names).as_deref()))
         .collect();
     let t = catalog::words(tag);
     let more = json!({

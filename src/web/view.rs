@@ -98,7 +98,7 @@ impl View {
         let and = if path.contains('?') { '&' } else { '?' };
         let mut context = json!({
             "t": catalog::words(lang), "site": self.site, "lang": lang, "root": self.root, "css": self.css, "icon": self.icon,
-            "chosen": visit.chosen, "formats": self.formats(visit.locale),
+            "chosen": visit.chosen, "static": false, "formats": self.formats(visit.locale),
             "q": if visit.chosen { format!("?lang={lang}") } else { String::new() },
             "other": { "lang": other, "href": format!("{}{}{and}lang={other}", self.root, path.trim_start_matches('/')) },
         });
@@ -182,6 +182,11 @@ pub fn file(name: &str) -> Option<(&'static str, &'static [u8])> {
         _ => return None,
     };
     Some((media, FILES.get_file(name)?.contents()))
+}
+
+/// Every static file: name and bytes.
+pub fn files() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    FILES.files().filter_map(|file| Some((file.path().to_str()?, file.contents())))
 }
 
 /// The start of a hash of a static file: it stands in its address, so that a new file has a new one.

@@ -131,7 +131,11 @@ impl Matcher {
         if wanted.categories.is_empty() && wanted.categories_alone.is_empty() && wanted.phrases.is_empty() {
             return Some(Reason::Everything);
         }
-        let lies_right_in = |slug: &&String| article.categories.iter().any(|c| **slug == c.slug);
+        // Sources name the ancestors of a category as well: what lies below one of them does not lie right in it.
+        let lies_right_in = |slug: &&String| {
+            article.categories.iter().any(|c| **slug == c.slug)
+                && !article.categories.iter().any(|c| c.ancestors.contains(slug))
+        };
         let below = wanted.categories.iter().find(|slug| lies_in(article, slug));
         below.or_else(|| wanted.categories_alone.iter().find(lies_right_in)).cloned().map(Reason::Category)
     }
