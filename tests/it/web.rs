@@ -7,4 +7,5 @@ mod health;
 mod old;
 mod pages;
 mod people;
+mod preview;
 mod search;
