@@ -4,12 +4,14 @@
 mod check;
 mod export;
 mod people;
+mod source;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::Clock;
 use crate::config::feeds::feed_files;
@@ -73,6 +75,9 @@ enum Command {
         #[arg(long)]
         release: bool,
     },
+    /// Sources: a look at one before it is trusted.
+    #[command(subcommand)]
+    Source(SourceCommand),
     /// Makes a digest run now, instead of at its hour.
     Digest {
         /// daily or weekly.
@@ -100,6 +105,19 @@ enum Command {
     /// Subscribers as CSV.
     #[command(subcommand)]
     Subscribers(SubscribersCommand),
+}
+
+#[derive(Subcommand, Debug)]
+enum SourceCommand {
+    /// Connects, tells what is there, how its newest articles would be published, and what is hidden and why. Changes
+    /// nothing.
+    Try {
+        /// The source's name in the configuration.
+        name: String,
+        /// How many of the newest articles are shown.
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        count: usize,
+    },
 }
 
 #[derive(Subcommand, Debug)]
@@ -178,6 +196,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Check { offline, .. } => return check::check(file, offline, clock).await,
         Command::Serve => serve(file, clock).await?,
         Command::Poll { source, release } => poll(file, clock, source, release).await?,
+        Command::Source(SourceCommand::Try { name, count }) => return source::look(file, &clock, &name, count).await,
         Command::Digest { run } => {
             let frequency = Frequency::parse(&run).filter(|f| *f != Frequency::Immediate);
             let frequency = frequency.ok_or_else(|| anyhow!("--run: write daily or weekly, not \"{run}\""))?;
@@ -277,13 +296,25 @@ async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release
         names = vec![one];
     }
     let mut failed = Vec::new();
+    let bar = progress("articles");
+    let watched = bar.clone();
+    service.ingest.watch(Box::new(move |done, all| {
+        watched.set_length(all as u64);
+        watched.set_position(done as u64);
+        if watched.is_hidden() && done > 0 && done.is_multiple_of(5_000) {
+            eprintln!("loa: {done} of {all} articles are read");
+        }
+    }));
     for name in names {
         if release {
             let freed = service.ingest.release(&name).await?;
             println!("{name}: {freed} held changes are free");
             continue;
         }
-        match service.ingest.poll(&name).await {
+        let polled = service.ingest.poll(&name).await;
+        bar.finish_and_clear();
+        bar.reset();
+        match polled {
             Ok(report) if report.busy => println!("{name}: another process is polling it just now"),
             Ok(report) => {
                 let a = report.applied;
@@ -376,4 +407,18 @@ fn reader(path: &Path) -> anyhow::Result<Box<dyn std::io::Read>> {
     }
     let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Box::new(file))
+}
+
+/// `1 source`, `2 sources`.
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A bar on a terminal; nothing elsewhere.
+fn progress(what: &str) -> ProgressBar {
+    let bar = ProgressBar::no_length();
+    if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:40}} {{pos}} {what} {{elapsed_precise}}")) {
+        bar.set_style(style);
+    }
+    bar
 }

@@ -1,6 +1,7 @@
 //! The only place where everything is built: from the configuration to a running service, and to an orderly stop.
 
-use std::collections::BTreeMap;
+pub mod sources;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,6 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::config::fault::Fault;
 use crate::config::sections::{LogFormat, OldAddressSection, OldIds, Transport as TransportConfig};
 use crate::domain::delivery::Outcome;
 use crate::domain::feed::{FeedOrigin, FeedSpec};
@@ -26,7 +26,7 @@ use crate::notify::message::line::Line;
 use crate::notify::message::{Templates, sample};
 use crate::notify::smtp::{Envelope, Pool, settings::Settings as SmtpSettings};
 use crate::schedule::{Beats, Work, follow};
-use crate::source::{AnySource, Settings as SourceSettings};
+use crate::source::SMALL;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::text::html::agency::Agencies;
@@ -93,36 +93,6 @@ pub struct DemoParts {
     pub hook: Option<Arc<DemoHook>>,
 }
 
-/// Opens the sources that the configuration names: those that can be, and every fault of the others, with its place.
-#[must_use]
-pub fn sources(config: &Config) -> (BTreeMap<String, Arc<AnySource>>, Vec<Fault>) {
-    let mut sources = BTreeMap::new();
-    let mut faults = Vec::new();
-    for section in &config.sources {
-        let mut table = section.settings.clone();
-        table.insert("kind".to_owned(), section.kind.clone().into());
-        if section.kind == "folder" {
-            // A folder has no address of its own: its pages are where the site is, its dates on the site's clock.
-            let (url, zone) = (config.site.base_url.to_string(), &config.site.timezone);
-            table.entry("site_url").or_insert_with(|| url.into());
-            if let Some(zone) = zone.iana_name() {
-                table.entry("timezone").or_insert_with(|| zone.into());
-            }
-        }
-        let opened = toml::Value::Table(table)
-            .try_into::<SourceSettings>()
-            .map_err(|e| e.message().to_owned())
-            .and_then(|settings| AnySource::open(&section.name, settings).map_err(|e| e.to_string()));
-        match opened {
-            Ok(source) => {
-                sources.insert(section.name.clone(), Arc::new(source));
-            }
-            Err(what) => faults.push(section.fault(None, &what)),
-        }
-    }
-    (sources, faults)
-}
-
 /// Where feeds were found before, by the configuration.
 fn old_addresses(config: &Config) -> Vec<OldAddress> {
     let zone = &config.site.timezone;
@@ -138,6 +108,12 @@ fn old_addresses(config: &Config) -> Vec<OldAddress> {
         origin: old.origin.clone(),
     };
     config.old_addresses.iter().map(one).collect()
+}
+
+/// Who an article is by, by the configuration.
+#[must_use]
+pub fn credit(config: &Config) -> Credit {
+    Credit { byline: config.ingest.byline_as_author, agencies: Agencies::new(&config.ingest.agencies) }
 }
 
 /// The sender of mails.
@@ -187,7 +163,7 @@ impl Service {
         let site = config.site();
         let wakes = Wakes::default();
         let metrics = Metrics::new(clock.now());
-        let (sources, faults) = sources(&config);
+        let (sources, faults) = sources::sources(&config);
         if !faults.is_empty() {
             bail!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
         }
@@ -199,9 +175,9 @@ impl Service {
             max_age: config.ingest.max_age,
             each_category: config.feeds.each_category,
             window: config.feeds.items.into(),
+            small: SMALL,
         };
-        let credit =
-            Credit { byline: config.ingest.byline_as_author, agencies: Agencies::new(&config.ingest.agencies) };
+        let credit = credit(&config);
         let keys = access::link_keys(&store, &clock).await?;
         let presence = Presence::new(&store, &clock);
         let items = usize::try_from(config.feeds.items).unwrap_or(usize::MAX);
@@ -271,7 +247,7 @@ impl Service {
             tokio::spawn(mailer.run(halted.clone())),
             tokio::spawn(webhooks.run(halted.clone())),
             tokio::spawn(follow("fan-out", Arc::clone(&self.wakes.changes), LOOK, halted.clone(), self.fan_out_work())),
-            tokio::spawn(follow("flips", Arc::default(), LOOK, halted.clone(), self.flip_work())),
+            tokio::spawn(follow("called polls", Arc::clone(&self.wakes.polls), LOOK, halted.clone(), self.call_work())),
             tokio::spawn(follow("publish", Arc::clone(&self.wakes.feeds), LOOK, halted.clone(), self.publish_work())),
         ];
         // Until the workers have ended: what they hold must not be taken for a vanished replica's.
@@ -431,11 +407,11 @@ impl Service {
         })
     }
 
-    fn flip_work(&self) -> Work {
+    fn call_work(&self) -> Work {
         let ingest = Arc::clone(&self.ingest);
         Arc::new(move || {
             let ingest = Arc::clone(&ingest);
-            Box::pin(async move { ingest.poll_flips().await })
+            Box::pin(async move { ingest.poll_called().await })
         })
     }
 

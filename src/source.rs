@@ -6,7 +6,7 @@ pub mod joomla;
 mod stamp;
 mod unique;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -51,6 +51,9 @@ pub enum Rhythm {
 /// A source with fewer public articles than this is swept at every poll: that costs its database less than a moment, and
 /// whatever an editor does is seen at once (content-store.md §7).
 pub const SMALL: usize = 20_000;
+
+/// So many examples are shown of what is hidden for one reason.
+pub const EXAMPLES: usize = 3;
 
 /// What ingest asks of a scan.
 #[derive(Clone, Copy, Debug)]
@@ -152,6 +155,26 @@ pub struct Description {
     pub found: String,
 }
 
+/// What a person who sets a source up wants to know beyond a scan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Public articles by the id of the category that each lies in, where the store can count them.
+    pub by_category: Option<BTreeMap<String, usize>>,
+    /// What exists and is not shown, by reason.
+    pub hidden: Vec<Hidden>,
+}
+
+/// Articles that the store has and no visitor sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// Why, in a few words: `unpublished`, `the category "Nội bộ" is for registered users`, …
+    pub reason: String,
+    /// How many.
+    pub count: usize,
+    /// Some of them, as `id: title`.
+    pub examples: Vec<String>,
+}
+
 /// Why a source could not be read. Any of these means: no conclusions from this poll.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -178,6 +201,10 @@ pub trait Source {
     fn rhythm(&self) -> Rhythm;
     /// What is visible, light. Two scans of one state of the store give the same fingerprints, whatever was asked.
     async fn scan(&self, ask: &Ask<'_>) -> Result<Scan, SourceError>;
+    /// Counts what is there and what is hidden, and why; as far as this kind of store can tell. For `loa source try`.
+    async fn census(&self, _now: Timestamp) -> Result<Census, SourceError> {
+        Ok(Census::default())
+    }
     /// Full articles for these ids, which the last scan named; ids that are not visible are left out.
     async fn fetch(&self, ids: &BTreeSet<String>, now: Timestamp) -> Result<Fetched, SourceError>;
 }
@@ -236,6 +263,10 @@ impl Source for AnySource {
 
     async fn scan(&self, ask: &Ask<'_>) -> Result<Scan, SourceError> {
         each!(self, source => source.scan(ask).await)
+    }
+
+    async fn census(&self, now: Timestamp) -> Result<Census, SourceError> {
+        each!(self, source => source.census(now).await)
     }
 
     async fn fetch(&self, ids: &BTreeSet<String>, now: Timestamp) -> Result<Fetched, SourceError> {

@@ -9,6 +9,7 @@ pub mod digest;
 pub mod explain;
 pub mod fan_out;
 pub mod ingest;
+pub mod inspect;
 pub mod normalise;
 pub mod old;
 pub mod presence;

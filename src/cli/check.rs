@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::count;
 use crate::clock::Clock;
 use crate::config::feeds::feed_files;
 use crate::config::{Config, environment};
@@ -12,7 +13,8 @@ use crate::domain::selection::score::{ENOUGH, Labels, SHIPPED, Score, Set};
 use crate::notify::message::{Templates, sample};
 use crate::notify::smtp::Pool;
 use crate::notify::smtp::settings::Settings as SmtpSettings;
-use crate::service::{client, relay, sources};
+use crate::service::sources::sources;
+use crate::service::{client, relay};
 use crate::source::{AnySource, Ask, Source};
 use crate::store::engine::Store;
 
@@ -184,11 +186,6 @@ async fn check_relay(report: &mut Report, settings: SmtpSettings) {
             report.fault(format_args!("relay: {e}; is it running, is [email] url right, may this machine connect?"));
         }
     }
-}
-
-/// `1 source`, `2 sources`.
-fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 #[derive(Default)]

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::{Clock, Timestamp};
 use crate::domain::site::Site;
@@ -15,7 +14,7 @@ use crate::store::engine::Store;
 use crate::store::subscriber::{Request, Wish};
 use crate::work::subscribe::TEXT_VERSION;
 
-use super::reader;
+use super::{progress, reader};
 
 /// People in one transaction.
 const BATCH: usize = 500;
@@ -241,13 +240,4 @@ fn private(path: &Path) -> std::io::Result<std::fs::File> {
     // The mode above is for a new file; one that was there may be open to all.
     file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
     Ok(file)
-}
-
-/// A bar on a terminal; nothing elsewhere.
-fn progress(what: &str) -> ProgressBar {
-    let bar = ProgressBar::no_length();
-    if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:40}} {{pos}} {what} {{elapsed_precise}}")) {
-        bar.set_style(style);
-    }
-    bar
 }

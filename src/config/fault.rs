@@ -123,7 +123,8 @@ pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
 }
 
 /// The remedy for a word that is not among `known`.
-pub(super) fn remedy(word: &str, known: &[&str]) -> String {
+#[must_use]
+pub fn remedy(word: &str, known: &[&str]) -> String {
     nearest(word, known)
         .map_or_else(|| format!("known are {}", known.join(", ")), |meant| format!("did you mean \"{meant}\"?"))
 }

@@ -43,7 +43,8 @@ use self::survey::{Entry, Memory, Survey};
 use super::stamp::Stamp;
 use super::unique::take;
 use super::{
-    Ask, Description, Fault, Fetched, Flip, Light, Reach, Rhythm, Scan, Source, SourceError, site_base, time_zone,
+    Ask, Census, Description, EXAMPLES, Fault, Fetched, Flip, Hidden, Light, Reach, Rhythm, Scan, Source, SourceError,
+    site_base, time_zone,
 };
 use crate::clock::Timestamp;
 use crate::domain::article::{Category, Image, RawArticle};
@@ -221,6 +222,31 @@ impl Source for Folder {
             reach: if survey.complete { Reach::Whole } else { Reach::Part },
             faults: survey.faults,
         })
+    }
+
+    async fn census(&self, now: Timestamp) -> Result<Census, SourceError> {
+        let entries = self.survey().await?.entries;
+        let why = |entry: &Entry| {
+            let waits = entry.head.published > now;
+            if entry.head.draft {
+                Some("drafts")
+            } else {
+                waits.then_some("dated in the future: they wait for their time")
+            }
+        };
+        let mut by_reason: BTreeMap<&str, Hidden> = BTreeMap::new();
+        for (reason, entry) in entries.iter().filter_map(|entry| Some((why(entry)?, entry))) {
+            let hidden = by_reason.entry(reason).or_insert_with(|| Hidden {
+                reason: reason.to_owned(),
+                count: 0,
+                examples: Vec::new(),
+            });
+            hidden.count += 1;
+            if hidden.examples.len() < EXAMPLES {
+                hidden.examples.push(format!("{}: {}", entry.id, entry.head.title));
+            }
+        }
+        Ok(Census { by_category: None, hidden: by_reason.into_values().collect() })
     }
 
     async fn fetch(&self, ids: &BTreeSet<String>, now: Timestamp) -> Result<Fetched, SourceError> {

@@ -258,7 +258,7 @@ impl Store {
             UPDATE feed_article SET since = $2, people = TRUE, entered = $3
             WHERE left_at IS NULL AND article_id IN (
                 SELECT ch.article_id FROM change ch JOIN article a ON a.id = ch.article_id
-                WHERE a.source = $1 AND ch.held AND ch.people)"
+                WHERE a.source = $1 AND ch.held AND ch.people AND ch.kind = 'published')"
             )
             .bind(source)
             .bind(now.0)

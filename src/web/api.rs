@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::Shared;
 use super::reply::Fault;
+use super::{Shared, visit};
 use crate::domain::feed::FeedOrigin;
 use crate::domain::subscriber::{Frequency, Locale};
 use crate::feed::document::Format;
@@ -53,6 +53,13 @@ pub fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
 
 fn ok(value: &Value) -> HttpResponse {
     HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(value.to_string())
+}
+
+fn accepted(value: &Value) -> HttpResponse {
+    HttpResponse::Accepted()
         .insert_header((CACHE_CONTROL, "no-store"))
         .content_type("application/json")
         .body(value.to_string())
@@ -97,14 +104,25 @@ pub async fn subscribe(_: Caller, shared: Data<Shared>, bytes: Bytes) -> Result<
     let new: NewSubscription = body(&bytes)?;
     let locale = new.locale.unwrap_or(shared.site.locale);
     shared.subscribe.request(&new.email, &new.feeds, new.frequency, locale, "api").await?;
-    Ok(HttpResponse::Accepted()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .content_type("application/json")
-        .body(json!({ "status": "confirmation_requested" }).to_string()))
+    Ok(accepted(&json!({ "status": "confirmation_requested" })))
 }
 
-/// `POST /api/v1/sources/{name}/poll`
-pub async fn poll(_: Caller, shared: Data<Shared>, name: Path<String>) -> Result<HttpResponse, Fault> {
+/// `POST /api/v1/sources/{name}/poll`: a hint, answered at once; with `?wait=true` the poll itself, answered by what it
+/// found.
+pub async fn poll(
+    _: Caller,
+    shared: Data<Shared>,
+    name: Path<String>,
+    req: HttpRequest,
+) -> Result<HttpResponse, Fault> {
+    match visit::query(&req, "wait").as_deref() {
+        None | Some("false") => {
+            shared.ingest.hint(&name)?;
+            return Ok(accepted(&json!({ "status": "poll_requested" })));
+        }
+        Some("true") => {}
+        Some(_) => return Err(Fault::Unprocessable("wait: write true or false".into())),
+    }
     let report = shared.ingest.poll(&name).await?;
     if report.busy {
         return Err(Fault::Conflict("another process is polling this source".into()));

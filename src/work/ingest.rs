@@ -1,25 +1,30 @@
 //! Ingest: one poll of one source, from the scan to one transaction. Compares sets, not timestamps: a portal changes
 //! what is public without touching any date (content-store.md §7). A read error means no conclusions.
 
+mod calls;
 mod compare;
 mod feeds;
+mod flood;
+mod judge;
 mod look;
+mod tell;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use self::calls::Calls;
 use self::compare::opened;
+use self::flood::{hold, mass_of_revised};
+use self::judge::Scene;
 use self::look::Look;
 use crate::clock::{Clock, Timestamp};
-use crate::domain::article::{Article, Category, ChangeKind, RawArticle};
-use crate::domain::selection::Matcher;
+use crate::domain::article::ChangeKind;
 use crate::domain::site::Site;
-use crate::feed::address;
 use crate::source::{AnySource, Reach, Scan, Source, SourceError};
 use crate::store::article::{Applied, Poll, Upsert};
 use crate::store::engine::{Store, StoreError};
-use crate::store::source::{Flips, Known};
+use crate::store::source::Flips;
 use crate::telemetry::metrics::Metrics;
 use crate::work::normalise::{Credit, normalise};
 use crate::work::presence::Presence;
@@ -42,10 +47,13 @@ pub struct Settings {
     pub each_category: bool,
     /// How many articles a feed document shows: what readers see, every poll looks at.
     pub window: i64,
+    /// A source with fewer public articles than this is swept at every poll; see [`crate::source::SMALL`].
+    pub small: usize,
 }
 
 /// What one poll did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts, each of which may hold beside any other")]
 pub struct Report {
     /// Changes in numbers.
     pub applied: Applied,
@@ -80,6 +88,12 @@ pub enum IngestError {
     Store(#[from] StoreError),
 }
 
+/// Is told how far a long import is: articles done, and articles in all.
+pub type Progress = Box<dyn Fn(usize, usize) + Send + Sync>;
+
+/// From one line of the log about a long import to the next, in articles.
+const LOGGED: usize = 5_000;
+
 /// Polls sources. One for the process.
 pub struct Ingest {
     store: Store,
@@ -97,25 +111,12 @@ pub struct Ingest {
     swept: Mutex<BTreeSet<String>>,
     /// Sources that asked to be left alone, and until when.
     resting: Mutex<BTreeMap<String, Timestamp>>,
-    /// When the clock alone next changes what is public, by source.
-    flips: Mutex<BTreeMap<String, Timestamp>>,
+    /// Polls that do not wait for their beat.
+    calls: Mutex<BTreeMap<String, Calls>>,
+    /// Who is told of long imports, beside the log.
+    progress: OnceLock<Progress>,
     /// What the log was told of each source's faults: once is enough while they stand.
     told: Mutex<BTreeMap<String, Vec<String>>>,
-}
-
-/// What a fetched article is judged by.
-struct Scene<'a> {
-    known: &'a HashMap<String, Known>,
-    lights: HashMap<&'a str, &'a str>,
-    matchers: Vec<(i64, Matcher)>,
-    categories: HashMap<String, Category>,
-    /// Categories whose coming shows articles that are not new.
-    opened: HashSet<&'a str>,
-    /// Known articles that people were told of before they went.
-    announced: HashSet<i64>,
-    last_poll: Timestamp,
-    baseline: bool,
-    now: Timestamp,
 }
 
 impl Ingest {
@@ -144,7 +145,8 @@ impl Ingest {
             polling: Mutex::default(),
             swept: Mutex::default(),
             resting: Mutex::default(),
-            flips: Mutex::default(),
+            calls: Mutex::default(),
+            progress: OnceLock::new(),
             told: Mutex::default(),
         }
     }
@@ -161,6 +163,11 @@ impl Ingest {
     pub fn crediting(mut self, credit: Credit) -> Self {
         self.credit = credit;
         self
+    }
+
+    /// Tells this one, too, how far a long import is. The first one stays.
+    pub fn watch(&self, progress: Progress) {
+        let _ = self.progress.set(progress);
     }
 
     /// Names of the sources.
@@ -186,27 +193,9 @@ impl Ingest {
         self.poll_since(name, Some(Timestamp(now.0 - now.0.rem_euclid(1000)))).await
     }
 
-    /// Polls each source in which the clock has just made an article public or hidden it. Costs nothing while it has not:
-    /// call it often.
-    pub async fn poll_flips(&self) {
-        let now = self.clock.now();
-        let due: Vec<(String, Timestamp)> = {
-            let mut flips = self.flips.lock().unwrap_or_else(PoisonError::into_inner);
-            // What is tried once is left to the beats: a source that is away must not be called every second.
-            flips.extract_if(.., |_, at| *at <= now).collect()
-        };
-        for (name, at) in due {
-            if let Err(e) = self.poll_since(&name, Some(at)).await {
-                tracing::error!(source = name, "poll failed, nothing was concluded: {e}");
-            }
-        }
-    }
-
     /// Polls unless somebody is polling, or has polled since `beat`, or the source asked for rest.
     async fn poll_since(&self, name: &str, beat: Option<Timestamp>) -> Result<Report, IngestError> {
-        let source = self.sources.get(name).ok_or_else(|| {
-            IngestError::Unknown(name.to_owned(), self.sources.keys().cloned().collect::<Vec<_>>().join(", "))
-        })?;
+        let source = self.source(name)?;
         let busy = || Ok(Report { busy: true, ..Report::default() });
         let Some(_turn) = Turn::take(&self.polling, name) else { return busy() };
         if let Some(until) = self.resting(name) {
@@ -248,6 +237,12 @@ impl Ingest {
         result
     }
 
+    fn source(&self, name: &str) -> Result<&AnySource, IngestError> {
+        let named = self.sources.get(name).map(Arc::as_ref);
+        let names = || self.sources.keys().cloned().collect::<Vec<_>>().join(", ");
+        named.ok_or_else(|| IngestError::Unknown(name.to_owned(), names()))
+    }
+
     /// Until when the source asked to be left alone, if that time has not passed.
     fn resting(&self, name: &str) -> Option<Timestamp> {
         let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -257,16 +252,6 @@ impl Ingest {
         }
         resting.remove(name);
         None
-    }
-
-    async fn expect_flip(&self, name: &str) -> Result<(), IngestError> {
-        let next = self.store.next_flip(name).await?;
-        let mut flips = self.flips.lock().unwrap_or_else(PoisonError::into_inner);
-        match next {
-            Some(at) => flips.insert(name.to_owned(), at),
-            None => flips.remove(name),
-        };
-        Ok(())
     }
 
     /// Lets go what the flood guard holds of a source. Answers how many changes went free.
@@ -332,7 +317,8 @@ impl Ingest {
         // A selection that somebody begins to follow meanwhile must miss nothing.
         poll.feeds = Some(scene.matchers.iter().map(|(feed, _)| feed).sum());
         let ids: Vec<String> = compared.fetch.into_iter().collect();
-        for chunk in ids.chunks(CHUNK) {
+        for (number, chunk) in ids.chunks(CHUNK).enumerate() {
+            self.progressed(name, number * CHUNK, ids.len());
             let wanted: BTreeSet<String> = chunk.iter().cloned().collect();
             let fetched = source.fetch(&wanted, now).await?;
             report.faults.extend(fetched.faults.into_iter().map(|f| f.message));
@@ -346,27 +332,27 @@ impl Ingest {
                     }
                 }
             }
-            if baseline {
-                // A baseline may be large and tells nobody: it is written as it comes.
-                sort(&mut poll.upserts);
-                let part = Poll {
-                    source: name.to_owned(),
-                    upserts: std::mem::take(&mut poll.upserts),
-                    lease: poll.lease.clone(),
-                    ..Poll::default()
-                };
-                report.applied.baseline += self.store.apply(&part, now).await?.baseline;
-                self.store.take_lease(&lease_name(name), holder, self.clock.now(), LEASE).await?;
+            // A baseline may be large and tells nobody, and so may a mass of revised articles (somebody is called otherwise
+            // now, who signs them all): they are written as they come. What is new waits for the last transaction.
+            let part = if baseline {
+                std::mem::take(&mut poll.upserts)
+            } else {
+                mass_of_revised(&mut poll.upserts, report.held)
+            };
+            if !part.is_empty() {
+                report.held |= !baseline;
+                let applied = self.write_part(name, part, state.missing_polls, &poll, now).await?;
+                report.applied.baseline += applied.baseline;
+                report.applied.revised += applied.revised;
             }
+            self.store.take_lease(&lease_name(name), holder, self.clock.now(), LEASE).await?;
         }
-        report.held = poll.upserts.iter().filter(|u| u.held).count() > self.settings.max_new;
-        if !report.held {
-            poll.upserts.iter_mut().for_each(|upsert| upsert.held = false);
-        }
+        report.held |= hold(&mut poll.upserts, self.settings.max_new);
         sort(&mut poll.upserts);
         poll.baseline_done = baseline && scan.reach != Reach::Part;
         poll.faults.clone_from(&report.faults);
         let applied = self.store.apply(&poll, now).await?;
+        let applied = Applied { revised: report.applied.revised + applied.revised, ..applied };
         report.applied = Applied { baseline: report.applied.baseline, ..applied };
         for (kind, count) in [
             (ChangeKind::Published, applied.published),
@@ -380,84 +366,30 @@ impl Ingest {
         Ok(report)
     }
 
-    /// What one fetched article means: new, back, changed, or only touched.
-    fn judge(&self, raw: &RawArticle, article: Article, scene: &Scene<'_>, poll: &mut Poll) {
-        let fingerprint = article.fingerprint();
-        let light = scene.lights.get(raw.external_id.as_str()).copied().unwrap_or_default();
-        let known = scene.known.get(&raw.external_id);
-        let change = match known {
-            Some(known) if known.visible && known.fingerprint == fingerprint => {
-                if known.light != light {
-                    poll.touched.push((known.id, light.to_owned()));
-                }
-                return;
-            }
-            Some(known) if known.visible => ChangeKind::Revised,
-            _ => ChangeKind::Published,
-        };
-        let came_with_category = raw.categories.first().is_some_and(|own| scene.opened.contains(own.as_str()));
-        // The backlog of a category that was opened is not news, nor is what comes back if nobody was told before.
-        let news = match known {
-            Some(known) if known.visible => true,
-            Some(known) => scene.announced.contains(&known.id) || article.published >= scene.last_poll,
-            None => !came_with_category || article.published >= scene.last_poll,
-        };
-        let fresh = article.published.plus(self.settings.max_age) >= scene.now;
-        let renew = known.is_none_or(|k| !k.visible || !Article::is_minor(&k.fingerprint, &fingerprint));
-        let matches =
-            scene.matchers.iter().filter_map(|(feed, matcher)| Some((*feed, matcher.matches(&article)?))).collect();
-        poll.upserts.push(Upsert {
-            light: light.to_owned(),
-            fingerprint,
-            entry_id: address::tag(
-                &self.site.authority,
-                &format!("{}/article/{}", article.source, article.external_id),
-            ),
-            // News goes on top of its feeds even if it is dated back a little; an old article goes to its place.
-            first_seen: if scene.baseline || !fresh { article.published.min(scene.now) } else { scene.now },
-            change: (!scene.baseline).then_some(change),
-            renew,
-            people: !scene.baseline && fresh && news,
-            // Counts towards a flood; let go again if there is none.
-            held: !scene.baseline && change == ChangeKind::Published && !came_with_category,
-            matches,
-            article,
-        });
-    }
-
-    /// Which articles among `fetch` were public before, and people were told.
-    async fn announced(
+    /// Writes some of a poll's articles before the rest of it.
+    async fn write_part(
         &self,
-        fetch: &BTreeSet<String>,
-        known: &HashMap<String, Known>,
-    ) -> Result<HashSet<i64>, IngestError> {
-        let back: Vec<i64> = fetch.iter().filter_map(|id| known.get(id)).filter(|k| !k.visible).map(|k| k.id).collect();
-        Ok(if back.is_empty() { HashSet::new() } else { self.store.announced(&back).await? })
+        name: &str,
+        mut upserts: Vec<Upsert>,
+        missing_polls: i64,
+        poll: &Poll,
+        now: Timestamp,
+    ) -> Result<Applied, IngestError> {
+        sort(&mut upserts);
+        let source = name.to_owned();
+        let (lease, feeds) = (poll.lease.clone(), poll.feeds);
+        let part = Poll { source, upserts, missing_polls, feeds, lease, ..Poll::default() };
+        Ok(self.store.apply(&part, now).await?)
     }
 
-    fn tell(&self, name: &str, report: &Report) {
-        tell(name, report);
-        let mut faults = report.faults.clone();
-        if report.partial {
-            faults.push("not everything could be read: until it can, no article is taken for withdrawn".to_owned());
+    /// A long import is `done` articles far, of `all`.
+    fn progressed(&self, name: &str, done: usize, all: usize) {
+        if all > LOGGED && done.is_multiple_of(LOGGED) {
+            tracing::info!(source = name, done, all, "articles are read");
         }
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = told.insert(name.to_owned(), faults.clone()).unwrap_or_default();
-        for fault in faults.iter().filter(|fault| !before.contains(fault)) {
-            tracing::warn!(source = name, "{fault}");
+        if let Some(progress) = self.progress.get() {
+            progress(done, all);
         }
-        if faults.is_empty() && !before.is_empty() {
-            tracing::info!(source = name, "everything can be read again");
-        }
-    }
-
-    async fn matchers(&self) -> Result<Vec<(i64, Matcher)>, IngestError> {
-        let feeds = self.store.feeds().await?;
-        Ok(feeds
-            .into_iter()
-            .filter(|f| !f.retired)
-            .map(|f| (f.id, f.matcher().on_the_clock_of(&self.site.zone)))
-            .collect())
     }
 }
 
@@ -496,35 +428,4 @@ fn sort(upserts: &mut [Upsert]) {
     upserts.sort_by(|a, b| {
         (a.article.published, &a.article.external_id).cmp(&(b.article.published, &b.article.external_id))
     });
-}
-
-fn tell(name: &str, report: &Report) {
-    let a = report.applied;
-    tracing::debug!(source = name, "polled");
-    if a != Applied::default() {
-        tracing::info!(
-            source = name,
-            baseline = a.baseline,
-            published = a.published,
-            revised = a.revised,
-            withdrawn = a.withdrawn,
-            cancelled = a.cancelled,
-            "poll found changes"
-        );
-    }
-    if report.held {
-        tracing::warn!(
-            source = name,
-            published = a.published,
-            "unusually many new articles: their notices are held; release them with `loa poll {name} --release`"
-        );
-    }
-    if report.kept > 0 {
-        tracing::warn!(
-            source = name,
-            gone = report.kept,
-            "unusually many articles are gone from the source: they are kept for two more polls; check the source's \
-             address, table prefix and grants"
-        );
-    }
 }

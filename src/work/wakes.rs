@@ -8,6 +8,8 @@ use tokio::sync::Notify;
 /// The bells. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Wakes {
+    /// A source is to be polled before its beat.
+    pub polls: Arc<Notify>,
     /// Changes were written: fan out.
     pub changes: Arc<Notify>,
     /// Feeds moved: publish.

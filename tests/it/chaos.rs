@@ -4,6 +4,7 @@
 mod digests;
 mod ledger;
 mod polls;
+mod portal;
 mod postgres;
 mod receiver;
 mod sqlite;

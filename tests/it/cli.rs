@@ -6,6 +6,7 @@ mod demo;
 mod export;
 mod people;
 mod rest;
+mod source;
 
 use crate::support::binary::{ALL_FEED, Place, config};
 

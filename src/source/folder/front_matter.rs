@@ -142,8 +142,11 @@ fn set(head: &mut Head, key: &str, value: &str, zone: &TimeZone) -> Result<(), S
     Ok(())
 }
 
+/// Also as other tools write lists: `[a, "b"]`.
 fn list(value: &str, separator: char) -> Vec<String> {
-    value.split(separator).map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    let inside = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(value);
+    let bare = |part: &str| part.trim().trim_matches(['"', '\'']).trim().to_owned();
+    inside.split(separator).map(bare).filter(|part| !part.is_empty()).collect()
 }
 
 /// RFC 3339, or a date and time (the time may lack) on the wall clock of `zone`, year first or day first.

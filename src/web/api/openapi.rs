@@ -62,13 +62,24 @@ fn paths() -> Value {
         "/api/v1/subscriptions": { "post": call("requestSubscription", "people",
             "Asks a person by mail to confirm. The answer is the same whether or not the address is known", "202",
             Some("Requested"), &[], Some("SubscriptionRequest")) },
-        "/api/v1/sources/{name}/poll": { "post": call("pollSource", "operation", "Polls a source now", "200",
-            Some("PollReport"), std::slice::from_ref(&name), None) },
+        "/api/v1/sources/{name}/poll": { "post": poll(&name) },
         "/api/v1/sources/{name}/release": { "post": call("releaseSource", "operation",
             "Lets go what the flood guard holds", "200", Some("Released"), std::slice::from_ref(&name), None) },
         "/api/v1/articles/{id}/deliveries": { "get": call("countDeliveries", "operation",
             "How many deliveries of an article are in each state", "200", Some("Deliveries"), &[id], None) }
     })
+}
+
+/// Two answers: at once, or what the poll found.
+fn poll(name: &Value) -> Value {
+    let wait = json!({ "name": "wait", "in": "query", "schema": { "type": "boolean", "default": false },
+                       "description": "Whether the answer waits for the poll and tells what it found." });
+    let parameters = [name.clone(), wait];
+    let hint = "Hints that the source changed: it is polled within moments";
+    let mut poll = call("pollSource", "operation", hint, "202", Some("PollRequested"), &parameters, None);
+    let report = call("pollSource", "operation", hint, "200", Some("PollReport"), &parameters, None);
+    poll["responses"]["200"] = report["responses"]["200"].clone();
+    poll
 }
 
 fn call(
@@ -143,6 +154,7 @@ fn schemas() -> Value {
             "frequency": { "type": "string", "enum": ["immediate", "daily", "weekly"] },
             "locale": { "type": ["string", "null"], "enum": ["vi", "en", null] } })),
         "Requested": object(&["status"], json!({ "status": { "type": "string", "enum": ["confirmation_requested"] } })),
+        "PollRequested": object(&["status"], json!({ "status": { "type": "string", "enum": ["poll_requested"] } })),
         "PollReport": object(&["baseline", "published", "revised", "withdrawn", "held", "kept", "faults"], json!({
             "baseline": number, "published": number, "revised": number, "withdrawn": number,
             "held": { "type": "boolean" }, "kept": number, "faults": texts })),

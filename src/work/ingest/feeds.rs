@@ -6,7 +6,7 @@ use super::{Ingest, IngestError};
 use crate::clock::Timestamp;
 use crate::domain::article::Category;
 use crate::domain::feed::{Feed, FeedOrigin, FeedSpec};
-use crate::domain::selection::{Matcher, Selection};
+use crate::domain::selection::{Matcher, Reading, Selection};
 use crate::source::Scan;
 use crate::store::feed::Membership;
 
@@ -78,8 +78,9 @@ impl Ingest {
             let Some(last) = page.last() else { break };
             after = last.id;
             for stored in &page {
+                let reading = Reading::new(&stored.article);
                 for (matcher, members) in matchers.iter().zip(&mut members) {
-                    if let Some(reason) = matcher.matches(&stored.article) {
+                    if let Some(reason) = matcher.matches_reading(&reading) {
                         members.push(Membership { article_id: stored.id, first_seen: stored.first_seen, reason });
                     }
                 }

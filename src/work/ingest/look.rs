@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Ingest, IngestError};
 use crate::clock::Timestamp;
 use crate::domain::article::Category;
-use crate::source::{AnySource, Ask, Depth, Light, Reach, Rhythm, SMALL, Scan, Source};
+use crate::source::{AnySource, Ask, Depth, Light, Reach, Rhythm, Scan, Source};
 use crate::store::source::{Known, SourceState};
 
 /// For so long after it was first seen, an article is looked at by every poll: it may be in a mail that waits, up to a
@@ -97,7 +97,12 @@ impl Ingest {
         let fresh = !self.swept.lock().unwrap_or_else(PoisonError::into_inner).contains(name);
         // A clock that was set back must not put the sweep off.
         let due = state.swept_at.is_none_or(|at| at > now || at.plus(sweep) <= now);
-        if fresh || due || state.failed || state.missing_polls > 0 || self.store.visible_count(name).await? < SMALL {
+        if fresh
+            || due
+            || state.failed
+            || state.missing_polls > 0
+            || self.store.visible_count(name).await? < self.settings.small
+        {
             return Ok(Depth::Sweep);
         }
         Ok(Depth::Hot)

@@ -36,7 +36,8 @@ async fn ingest(place: &Place) -> (Ingest, Store) {
     let sources = BTreeMap::from([("portal".to_owned(), Arc::new(source))]);
     let clock = Clock::system();
     let metrics = Metrics::new(clock.now());
-    let rules = Settings { max_new: 50, max_age: Duration::from_hours(24), each_category: true, window: 50 };
+    let rules =
+        Settings { max_new: 50, max_age: Duration::from_hours(24), each_category: true, window: 50, small: 20_000 };
     (Ingest::new(store.clone(), clock, site, sources, rules, Wakes::default(), metrics), store)
 }
 

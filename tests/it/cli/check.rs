@@ -134,3 +134,36 @@ fn a_port_that_is_taken_is_told_with_the_key_to_change() {
     place.write("loa.toml", text.replace(&from, &format!("listen = \"127.0.0.1:{port}\"")));
     has(&place.run(&["serve"]).refused(), &[&format!("cannot listen on 127.0.0.1:{port}"), "[web] listen"]);
 }
+
+#[test]
+fn a_wrong_key_of_a_source_is_told_at_its_place_with_the_key_that_was_meant() {
+    let place = place();
+    let good = "kind = \"joomla\"\nurl = \"mysql://u:geheim@127.0.0.1/d\"\nsite_url = \"https://portal.example.vn\"\n";
+    for (section, told) in [
+        (
+            good.replace("joomla", "jomla"),
+            ":2:8: [[source]] \"portal\" kind: \"jomla\" is no kind of source; did you mean \"joomla\"?",
+        ),
+        (
+            good.replace("joomla", "sharepoint"),
+            ":2:8: [[source]] \"portal\" kind: \"sharepoint\" is no kind of source; known are folder, joomla",
+        ),
+        (
+            format!("{good}prefx = \"jos_\"\n"),
+            ":5:9: [[source]] \"portal\" prefx: a source of kind joomla has no such key; did you mean \"prefix\"?",
+        ),
+        (good.replace("site_url", "#"), ":1:1: [[source]] \"portal\": a source of kind joomla needs the key site_url"),
+        (
+            format!("{good}prefix = 5\n"),
+            "a value is not what this key holds (invalid type: integer `5`, expected a string)",
+        ),
+    ] {
+        let rest = super::config("sqlite://loa.db", "", 0);
+        let (before, after) = rest.split_once("[[source]]").expect("a section");
+        let after = after.split_once("\n[").expect("another section").1;
+        place.write("loa.toml", format!("[[source]]\n{section}name = \"portal\"\n{before}[{after}"));
+        let said = place.run(&["check", "--offline"]).refused();
+        has(&said, &[told]);
+        assert!(!said.contains("geheim"), "{said}");
+    }
+}

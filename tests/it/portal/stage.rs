@@ -127,7 +127,13 @@ impl Stage {
         let store = Store::open(&url).await.expect("a store");
         let clock = Clock::manual(now());
         let (wakes, metrics) = (Wakes::default(), Metrics::new(clock.now()));
-        let settings = Settings { max_new: 50, max_age: Duration::from_hours(7 * 24), each_category: true, window: 50 };
+        let settings = Settings {
+            max_new: 50,
+            max_age: Duration::from_hours(7 * 24),
+            each_category: true,
+            window: 50,
+            small: 20_000,
+        };
         let sources = BTreeMap::from([("portal".to_owned(), Arc::new(source))]);
         let ingest =
             Ingest::new(store.clone(), clock.clone(), site(), sources, settings, wakes.clone(), metrics.clone());

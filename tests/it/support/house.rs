@@ -199,7 +199,7 @@ impl House {
             clock.clone(),
             site.clone(),
             BTreeMap::from([(SOURCE.to_owned(), Arc::new(source))]),
-            IngestSettings { max_new: 50, max_age: hours(7 * 24), each_category: true, window: 50 },
+            IngestSettings { max_new: 50, max_age: hours(7 * 24), each_category: true, window: 50, small: 20_000 },
             wakes.clone(),
             metrics.clone(),
         );

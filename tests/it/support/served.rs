@@ -94,7 +94,13 @@ impl House {
         let sources = BTreeMap::from([("demo".to_owned(), Arc::new(source))]);
         let wakes = Wakes::default();
         let metrics = Metrics::new(clock.now());
-        let rules = IngestSettings { max_new: 5, max_age: Duration::from_hours(48), each_category: true, window: 50 };
+        let rules = IngestSettings {
+            max_new: 5,
+            max_age: Duration::from_hours(48),
+            each_category: true,
+            window: 50,
+            small: 20_000,
+        };
         let (stored, site_of) = (store.clone(), site.clone());
         let ingest = Ingest::new(stored, clock.clone(), site_of, sources, rules, wakes.clone(), metrics.clone());
         let ingest = Arc::new(ingest);

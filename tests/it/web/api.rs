@@ -1,5 +1,7 @@
 //! The API as programs see it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::served::House;
@@ -123,18 +125,43 @@ async fn a_source_is_polled_and_what_was_held_is_released() {
     for n in 0..6 {
         house.write(&format!("moi-{n}"), &format!("Bài mới số {n}"));
     }
-    let polled = house.api(&token, "POST", "/api/v1/sources/demo/poll", "").await;
+    let polled = house.api(&token, "POST", "/api/v1/sources/demo/poll?wait=true", "").await;
     assert_eq!(polled.status, 200, "{}", polled.text());
     assert_eq!((&polled.json()["published"], &polled.json()["held"]), (&json!(6), &json!(true)));
     let freed = house.api(&token, "POST", "/api/v1/sources/demo/release", "").await;
     assert_eq!(freed.json()["released"], 6);
-    for action in ["poll", "release"] {
+    for action in ["poll", "poll?wait=true", "release"] {
         let none = house.api(&token, "POST", &format!("/api/v1/sources/khong-co/{action}"), "").await;
         assert_eq!(none.status, 404, "{action}");
     }
     let counts = house.api(&token, "GET", "/api/v1/articles/moi-1/deliveries", "").await;
     assert_eq!(counts.json()["article"]["title"], "Bài mới số 1");
     assert_eq!(house.api(&token, "GET", "/api/v1/articles/khong-co/deliveries", "").await.status, 404);
+}
+
+#[actix_web::test]
+async fn a_hint_is_answered_at_once_and_many_hints_are_one_poll() {
+    let house = House::open().await;
+    let token = house.token().await;
+    house.write("moi", "Bài mới");
+    for _ in 0..3 {
+        let told = house.api(&token, "POST", "/api/v1/sources/demo/poll", "").await;
+        assert_eq!((told.status, told.json()), (202, json!({ "status": "poll_requested" })), "{}", told.text());
+    }
+    assert!(house.store.find_article("moi").await.expect("read").is_none(), "the answer did not wait for a poll");
+    house.ingest.poll_called().await;
+    assert!(house.store.find_article("moi").await.expect("read").is_some());
+    let polled = house.store.sources().await.expect("read").remove(0).polled_at;
+    house.clock.advance(Duration::from_secs(1));
+    house.ingest.poll_called().await;
+    assert_eq!(house.store.sources().await.expect("read").remove(0).polled_at, polled, "nobody called again");
+    house.api(&token, "POST", "/api/v1/sources/demo/poll", "").await;
+    house.ingest.poll_called().await;
+    assert_eq!(house.store.sources().await.expect("read").remove(0).polled_at, polled, "hints do not press on");
+    house.clock.advance(Duration::from_secs(5));
+    house.ingest.poll_called().await;
+    assert_ne!(house.store.sources().await.expect("read").remove(0).polled_at, polled, "nor are they forgotten");
+    assert_eq!(house.api(&token, "POST", "/api/v1/sources/demo/poll?wait=perhaps", "").await.status, 422);
 }
 
 #[actix_web::test]

@@ -293,6 +293,61 @@ async fn a_scheduled_article_appears_when_its_time_has_come() {
     assert_eq!(house.base.store.sources().await.expect("read").remove(0).next_flip, None);
 }
 
+#[tokio::test]
+async fn a_sudden_mass_of_edits_is_in_the_feeds_at_once_and_endpoints_are_told_when_a_person_releases_it() {
+    let house = House::unpolled(Base::sqlite().await).await;
+    let mut papers: Vec<Paper> = (0..620)
+        .map(|n| Paper::new(&format!("bai-{n}"), ORGANISATION, house.clock.now().minus(hours(48 + n))))
+        .collect();
+    for paper in &papers {
+        house.write(paper);
+    }
+    house.poll().await;
+    let hook = Hook::start().await;
+    house.endpoint(&hook, &["tat-ca"]).await;
+    house.follow("ngay@so.example.vn", &[("tat-ca", Daily)]).await;
+    house.pass(hours(1));
+    for paper in &mut papers {
+        paper.title = format!("{} (sửa)", paper.title);
+        house.write(paper);
+    }
+    let report = house.news().await;
+    assert_eq!((report.applied.revised, report.held), (620, true));
+    house.post().await;
+    assert_eq!(hook.kinds(), Vec::<String>::new());
+    let tat_ca = house.feed("tat-ca").await;
+    let shown = house.base.store.feed_articles(tat_ca, 1_000).await.expect("read");
+    assert!(shown.len() == 620 && shown.iter().all(|stored| stored.article.title.ends_with("(sửa)")));
+    assert_eq!(house.ingest.release(SOURCE).await.expect("released"), 620);
+    house.fan_out.run().await.expect("it fans out");
+    house.post().await;
+    assert_eq!(hook.kinds(), vec!["article.revised"; 620]);
+    house.at("2026-11-20T07:00:00+07:00");
+    house.digests.run().await.expect("a run");
+    assert!(house.deliver().await.is_empty(), "an edit is no news, released or not");
+}
+
+#[tokio::test]
+async fn the_clock_s_own_changes_are_polled_without_waiting_for_a_beat() {
+    let house = House::sqlite().await;
+    house.follow("an@so.example.vn", &[("tat-ca", Immediate)]).await;
+    house.write(&Paper::new("hen-gio", ORGANISATION, house.clock.now().plus(hours(3))));
+    house.news().await;
+    let polled = async || house.base.store.sources().await.expect("read").remove(0).polled_at;
+    let before = polled().await;
+    house.pass(hours(2));
+    house.ingest.poll_called().await;
+    assert_eq!(polled().await, before, "nothing flips yet");
+    house.pass(hours(1));
+    house.ingest.poll_called().await;
+    house.fan_out.run().await.expect("it fans out");
+    assert_eq!(house.deliver().await.len(), 1);
+    let after = polled().await;
+    house.pass(hours(1));
+    house.ingest.poll_called().await;
+    assert_eq!(polled().await, after, "once");
+}
+
 async fn a_moved_article_is_told_only_to_those_of_its_new_category_and_once(base: Base) {
     let house = House::on(base).await;
     let (old, new) = (Hook::start().await, Hook::start().await);

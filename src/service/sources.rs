@@ -1,0 +1,62 @@
+//! From `[[source]]` sections to sources: opens those that can be, and says in words what is wrong with the others. Connects
+//! to nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::config::fault::{Fault, remedy};
+use crate::config::sections::SourceSection;
+use crate::source::{AnySource, Settings};
+
+/// Opens the sources that the configuration names: those that can be, and every fault of the others, with its place.
+#[must_use]
+pub fn sources(config: &Config) -> (BTreeMap<String, Arc<AnySource>>, Vec<Fault>) {
+    let mut sources = BTreeMap::new();
+    let mut faults = Vec::new();
+    for section in &config.sources {
+        let mut table = section.settings.clone();
+        table.insert("kind".to_owned(), section.kind.clone().into());
+        if section.kind == "folder" {
+            // A folder has no address of its own: its pages are where the site is, its dates on the site's clock.
+            let (url, zone) = (config.site.base_url.to_string(), &config.site.timezone);
+            table.entry("site_url").or_insert_with(|| url.into());
+            if let Some(zone) = zone.iana_name() {
+                table.entry("timezone").or_insert_with(|| zone.into());
+            }
+        }
+        let opened = toml::Value::Table(table).try_into::<Settings>().map_err(|error| unfit(section, &error)).and_then(
+            |settings| AnySource::open(&section.name, settings).map_err(|e| section.fault(None, &e.to_string())),
+        );
+        match opened {
+            Ok(source) => {
+                sources.insert(section.name.clone(), Arc::new(source));
+            }
+            Err(fault) => faults.push(fault),
+        }
+    }
+    (sources, faults)
+}
+
+/// The reader of settings knows which key is wrong and which there are; this says it at the key's place, with a remedy.
+fn unfit(section: &SourceSection, error: &toml::de::Error) -> Fault {
+    let said = error.message();
+    let names: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
+    let place = error.to_string();
+    match (names.split_first(), section.kind.as_str()) {
+        (Some((kind, known)), _) if said.starts_with("unknown variant") && *kind == section.kind => {
+            section.fault(Some("kind"), &format!("\"{kind}\" is no kind of source; {}", remedy(kind, known)))
+        }
+        (Some((key, known)), kind) if said.starts_with("unknown field") => {
+            section.fault(Some(key), &format!("a source of kind {kind} has no such key; {}", remedy(key, known)))
+        }
+        (Some((key, _)), kind) if said.starts_with("missing field") => {
+            section.fault(None, &format!("a source of kind {kind} needs the key {key}"))
+        }
+        _ => {
+            // «in `url`» ends the long form of the message.
+            let key = place.rsplit_once("in `").and_then(|(_, rest)| rest.split_once('`')).map(|(key, _)| key);
+            section.fault(key, &format!("a value is not what this key holds ({said})"))
+        }
+    }
+}
