@@ -49,7 +49,7 @@ impl Window {
         let missing: Vec<i64> = newest.iter().filter(|row| !fresh(&known, **row)).map(|(id, _)| *id).collect();
         for page in missing.chunks(PAGE) {
             let articles = store.articles_by_id(page).await?;
-            // Splitting words is pure computing, a quarter of a millisecond each.
+            // Splitting words is pure computing: not on a thread that answers requests.
             let rows = tokio::task::spawn_blocking(move || articles.into_iter().map(Row::of).collect::<Vec<_>>()).await;
             // A row that could not be made is missing from searches until the next version.
             known.extend(rows.unwrap_or_default().into_iter().map(|row| (row.id, Arc::new(row))));
