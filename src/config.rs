@@ -24,7 +24,8 @@ use sections::{
 };
 
 use crate::domain::digest::Calendar;
-use crate::domain::site::Site;
+use crate::domain::site::{Contact, Imprint, Site};
+use crate::text::xml::XmlText;
 
 /// The defaults, with a word on each: what a newcomer can copy.
 pub const DEFAULTS: &str = include_str!("../deploy/loa.toml");
@@ -93,6 +94,13 @@ impl Config {
             authority: self.site.authority.clone(),
             locale: self.site.language,
             zone: self.site.timezone.clone(),
+            imprint: Imprint {
+                rights: self.site.rights.clone(),
+                editor: self.site.editor.as_ref().map(contact),
+                webmaster: self.site.webmaster.as_ref().map(contact),
+                icon: self.site.icon.clone(),
+                logo: self.site.logo.clone(),
+            },
         }
     }
 
@@ -202,6 +210,10 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
     let texts =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     texts.filter(|(name, _)| name.starts_with("LOA_"))
+}
+
+fn contact(sender: &value::Sender) -> Contact {
+    Contact { name: XmlText::new(&sender.name), address: sender.address.clone() }
 }
 
 #[cfg(test)]

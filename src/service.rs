@@ -177,7 +177,6 @@ impl Service {
             window: config.feeds.items.into(),
             small: SMALL,
         };
-        let credit = credit(&config);
         let keys = access::link_keys(&store, &clock).await?;
         let presence = Presence::new(&store, &clock);
         let items = usize::try_from(config.feeds.items).unwrap_or(usize::MAX);
@@ -193,7 +192,7 @@ impl Service {
                     metrics.clone(),
                 )
                 .among(presence.clone())
-                .crediting(credit),
+                .crediting(credit(&config)),
             ),
             publisher: Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), items)),
             subscribe: Subscribe::new(store.clone(), clock.clone(), keys, wakes.clone()),
@@ -229,7 +228,8 @@ impl Service {
         self.store.take_for_serving().await?;
         self.presence.begin(&self.store).await?;
         self.declare_feeds().await?;
-        self.publisher.refresh().await?;
+        // Documents are made by the worker, or by who asks first: a portal of many feeds answers at once.
+        self.publisher.look().await?;
         let servers = self.servers(&demo)?;
         let mailer = self.mailer()?.among(self.presence.clone());
         let webhooks = Webhooks::new(

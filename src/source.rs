@@ -2,9 +2,17 @@
 
 mod database;
 pub mod folder;
+pub mod html;
 pub mod joomla;
+pub mod joomla_api;
+pub mod sql;
 mod stamp;
+pub mod syndication;
+mod tiers;
 mod unique;
+mod walk;
+mod web;
+pub mod wordpress;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -218,6 +226,17 @@ pub enum Settings {
     Folder(folder::Settings),
     /// `kind = "joomla"`
     Joomla(joomla::Settings),
+    /// `kind = "joomla-api"`
+    JoomlaApi(joomla_api::Settings),
+    /// `kind = "wordpress"`
+    #[serde(rename = "wordpress")]
+    WordPress(wordpress::Settings),
+    /// `kind = "feed"`
+    Feed(syndication::settings::Settings),
+    /// `kind = "html"`
+    Html(Box<html::settings::Settings>),
+    /// `kind = "sql"`
+    Sql(Box<sql::Settings>),
 }
 
 /// A source of any kind, so that callers need no generics.
@@ -227,6 +246,16 @@ pub enum AnySource {
     Folder(folder::Folder),
     /// Joomla's tables.
     Joomla(Box<joomla::Joomla>),
+    /// Joomla's web services.
+    JoomlaApi(Box<joomla_api::JoomlaApi>),
+    /// `WordPress` by its REST interface.
+    WordPress(Box<wordpress::WordPress>),
+    /// RSS, Atom and JSON feeds.
+    Feed(Box<syndication::Syndication>),
+    /// Pages, read by CSS selectors.
+    Html(Box<html::Pages>),
+    /// Any SQL database, by the operator's own SELECT.
+    Sql(Box<sql::Sql>),
 }
 
 impl AnySource {
@@ -238,6 +267,11 @@ impl AnySource {
         Ok(match settings {
             Settings::Folder(settings) => Self::Folder(folder::Folder::open(name, settings)?),
             Settings::Joomla(settings) => Self::Joomla(Box::new(joomla::Joomla::open(name, settings)?)),
+            Settings::JoomlaApi(settings) => Self::JoomlaApi(Box::new(joomla_api::JoomlaApi::open(name, settings)?)),
+            Settings::WordPress(settings) => Self::WordPress(Box::new(wordpress::WordPress::open(name, settings)?)),
+            Settings::Feed(settings) => Self::Feed(Box::new(syndication::Syndication::open(name, settings)?)),
+            Settings::Html(settings) => Self::Html(Box::new(html::Pages::open(name, *settings)?)),
+            Settings::Sql(settings) => Self::Sql(Box::new(sql::Sql::open(name, &settings)?)),
         })
     }
 }
@@ -248,6 +282,11 @@ macro_rules! each {
         match $source {
             AnySource::Folder($inner) => $call,
             AnySource::Joomla($inner) => $call,
+            AnySource::JoomlaApi($inner) => $call,
+            AnySource::WordPress($inner) => $call,
+            AnySource::Feed($inner) => $call,
+            AnySource::Html($inner) => $call,
+            AnySource::Sql($inner) => $call,
         }
     };
 }

@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod engine;
 pub mod explain;
 pub mod feed;
+pub mod history;
 pub mod keys;
 pub mod lease;
 pub mod presence;

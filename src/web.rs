@@ -110,6 +110,7 @@ struct Shared {
     searches: Limiter,
     search: Search,
     old: OldFeeds,
+    pace: feeds::pace::Pace,
     sessions: Sessions,
 }
 
@@ -158,6 +159,7 @@ impl Web {
             searches: Limiter::default(),
             search,
             old: OldFeeds::new(state.site.clone(), table),
+            pace: feeds::pace::Pace::default(),
             sessions: Sessions::default(),
             state,
         }))
@@ -186,6 +188,7 @@ impl Web {
 
 fn public(scope: Scope, shared: &Shared) -> Scope {
     let scope = scope
+        .app_data(feeds::Public)
         .service(read("/", browse::home))
         .service(read("/feeds.opml", feeds::list))
         .service(read("/feeds", feeds::all))
@@ -194,6 +197,8 @@ fn public(scope: Scope, shared: &Shared) -> Scope {
         .service(read("/feeds/search.{format}", search::document))
         .service(read("/feeds/{name}", feeds::named))
         .service(read("/feeds/{name}/", feeds::slash))
+        .service(read("/feeds/{name}/archive/{month}", feeds::month))
+        .service(read("/feeds/{name}/archive/{version}/{month}", feeds::part))
         .service(both("/subscribe", subscriber::ask, subscriber::asked))
         .service(read("/subscribe/sent", subscriber::sent))
         .service(both("/confirm/{token}", confirm::show, confirm::act))

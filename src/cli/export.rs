@@ -17,7 +17,8 @@ use crate::domain::site::Site;
 use crate::feed::document::Format;
 use crate::store::engine::Store;
 use crate::web::pages::Pages;
-use crate::work::publish::{Publisher, Ready};
+use crate::work::publish::Publisher;
+use crate::work::publish::ready::Ready;
 
 /// Names what an export wrote, so that the next one knows what is its own.
 const LIST: &str = ".loa-export";
@@ -45,7 +46,7 @@ pub(super) async fn export(store: &Store, config: &Config, clock: &Clock, dir: &
     if publisher.all().is_empty() {
         bail!("there is no feed yet: start the service once (or run `loa poll`), so that there is something to export");
     }
-    let done = Export::open(dir)?.run(&site, &publisher)?;
+    let done = Export::open(dir)?.run(&site, &publisher).await?;
     store.close().await;
     println!(
         "{} feeds in {}: {} files written, {} unchanged, {} removed",
@@ -81,7 +82,7 @@ impl<'d> Export<'d> {
         Ok(Self { dir, before, now: BTreeSet::new(), done: Done::default() })
     }
 
-    fn run(mut self, site: &Site, publisher: &Arc<Publisher>) -> anyhow::Result<Done> {
+    async fn run(mut self, site: &Site, publisher: &Arc<Publisher>) -> anyhow::Result<Done> {
         let pages = Pages::new(site, Arc::clone(publisher));
         let all = publisher.all();
         let bar = ProgressBar::new(all.len() as u64);
@@ -91,9 +92,14 @@ impl<'d> Export<'d> {
         let mut newest = Timestamp::default();
         for feed in &all {
             let slug = &feed.feed.spec.slug;
+            if !feed.is_read() {
+                let why = feed.trouble.as_ref().map_or("it was not read", |trouble| &trouble.reason);
+                eprintln!("loa: the feed {slug} is left out: {why}");
+                continue;
+            }
             for format in Format::ALL {
                 let name = format!("{ROOT}/feeds/{slug}.{}", format.extension());
-                self.document(&name, feed.document(format), feed.changed)?;
+                self.document(&name, &*publisher.document(feed, format).await, feed.changed)?;
             }
             self.page(&format!("{ROOT}/feeds/{slug}.html"), &pages.feed(feed)?)?;
             newest = newest.max(feed.changed);

@@ -9,12 +9,11 @@ use super::load;
 use crate::clock::{Clock, Timestamp};
 use crate::config::feeds::feed_files;
 use crate::domain::site::Site;
-use crate::service;
+use crate::service::credit;
 use crate::service::sources::sources;
 use crate::source::{Reach, Rhythm};
 use crate::text::date;
 use crate::text::xml::XmlText;
-use crate::work::explain::in_words;
 use crate::work::inspect::{Inspection, Shown, inspect};
 
 /// Looks at one source and prints what it found. The exit code is 1 if something in it cannot be read.
@@ -35,7 +34,7 @@ pub(super) async fn look(file: Option<&Path>, clock: &Clock, name: &str, count: 
         eprintln!("loa: this feed file is left out: {fault}");
     }
     let site = config.site();
-    let found = inspect(name, source, &site, &service::credit(&config), &feeds, count, clock.now()).await?;
+    let found = inspect(name, source, &site, &credit(&config), &feeds, count, clock.now()).await?;
     print(name, &found, &site);
     println!();
     println!(
@@ -105,7 +104,7 @@ fn print_article(shown: &Shown, when: &dyn Fn(Timestamp) -> String) {
         println!("    in no feed of the folder of feeds");
     }
     for (slug, why) in &shown.feeds {
-        println!("    in the feed {slug}, {}", in_words(why));
+        println!("    in the feed {slug}, because {why}");
     }
 }
 

@@ -59,12 +59,22 @@ impl Sections<'_> {
             let authority = r.text("authority", value::authority);
             let language = r.text("language", value::language);
             let timezone = r.text("timezone", value::zone);
+            let rights = r.optional("rights", value::filled).unwrap_or_default();
+            let editor = r.optional_secret("editor", value::sender);
+            let webmaster = r.optional_secret("webmaster", value::sender);
+            let icon = r.optional("icon", value::picture);
+            let logo = r.optional("logo", value::picture);
             Some(SiteSection {
                 title: XmlText::new(&title?),
                 base_url: base_url?,
                 authority: authority?,
                 language: language?,
                 timezone: timezone?,
+                rights: XmlText::new(&rights),
+                editor,
+                webmaster,
+                icon,
+                logo,
             })
         })
     }

@@ -19,7 +19,9 @@ const SELECT_KEYS: &[&str] = &[
     "categories_alone",
     "not_categories",
     "phrases",
+    "title_phrases",
     "not_phrases",
+    "unless",
     "keywords",
     "not_keywords",
     "tags",
@@ -118,7 +120,9 @@ fn feed(slug: String, table: Table, whole: Place, faults: &mut Vec<Fault>) -> Op
     let categories_alone = r.list("categories_alone", value::filled);
     let not_categories = r.list("not_categories", value::filled);
     let phrases = r.list("phrases", value::filled);
+    let title_phrases = r.list("title_phrases", value::filled);
     let not_phrases = r.list("not_phrases", value::filled);
+    let unless = r.list("unless", value::filled);
     let keywords = r.list("keywords", value::filled);
     let not_keywords = r.list("not_keywords", value::filled);
     let tags = r.list("tags", value::filled);
@@ -141,7 +145,9 @@ fn feed(slug: String, table: Table, whole: Place, faults: &mut Vec<Fault>) -> Op
             categories_alone: categories_alone?,
             not_categories: not_categories?,
             phrases: phrases?,
+            title_phrases: title_phrases?,
             not_phrases: not_phrases?,
+            unless: unless?,
             keywords: keywords?,
             not_keywords: not_keywords?,
             tags: tags?,

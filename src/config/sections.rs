@@ -28,7 +28,10 @@ pub(super) const OLD_ADDRESS: &str = "old_address";
 
 /// Every other section with its keys.
 pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
-    ("site", &["title", "base_url", "authority", "language", "timezone"]),
+    (
+        "site",
+        &["title", "base_url", "authority", "language", "timezone", "rights", "editor", "webmaster", "icon", "logo"],
+    ),
     ("web", &["listen", "admin", "workers", "trusted_proxies"]),
     ("store", &["url"]),
     ("feeds", &["dir", "each_category", "items"]),
@@ -54,6 +57,16 @@ pub struct SiteSection {
     pub language: Locale,
     /// Zone of dates and digests.
     pub timezone: TimeZone,
+    /// Whose the content is; may be empty.
+    pub rights: XmlText,
+    /// Who answers for the content, publicly.
+    pub editor: Option<Sender>,
+    /// Who answers for the technical side, publicly.
+    pub webmaster: Option<Sender>,
+    /// A small square picture.
+    pub icon: Option<Url>,
+    /// A picture twice as wide as high.
+    pub logo: Option<Url>,
 }
 
 /// `[web]`: the server.

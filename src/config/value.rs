@@ -262,6 +262,16 @@ pub(super) fn sender(text: &str) -> Result<Sender, String> {
     Ok(Sender { name: name.trim_matches('"').to_owned(), address })
 }
 
+/// The public address of a picture.
+pub(super) fn picture(text: &str) -> Result<Url, String> {
+    let example = "write the whole address, such as \"https://example.vn/images/logo.png\"";
+    let url = Url::parse(text).map_err(|e| format!("is no address ({e}); {example}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("does not begin with https:// or http://; {example}"));
+    }
+    Ok(url)
+}
+
 /// A host name for EHLO.
 pub(super) fn host(text: &str) -> Result<String, String> {
     match url::Host::parse(text) {

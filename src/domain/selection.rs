@@ -22,7 +22,7 @@ use crate::text::slug::is_slug;
 use crate::text::xml::XmlText;
 
 /// The most entries that one list of a selection may have.
-pub const MAX_ENTRIES: usize = 200;
+pub const MAX_ENTRIES: usize = 400;
 /// The longest entry, in characters.
 pub const MAX_CHARS: usize = 100;
 
@@ -31,7 +31,8 @@ pub const MAX_CHARS: usize = 100;
 /// selection matches every article.
 ///
 /// A phrase counts by where it stands: in the title or the title of a category of the article, or in the lede, one is
-/// enough; the body alone must have at least three. What a phrase matches is told in [`crate::text::phrase`].
+/// enough; the body alone must have at least three. A phrase of several parts (` + `) counts where title and lede together
+/// have them all. What a phrase matches is told in [`crate::text::phrase`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Selection {
@@ -50,9 +51,16 @@ pub struct Selection {
     /// Phrases in Vietnamese, with their marks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phrases: Vec<String>,
+    /// Words that are too common for a lede and say enough in a title: they count there alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub title_phrases: Vec<String>,
     /// Phrases that are masked before `phrases` are looked for: a sports congress is no party congress.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_phrases: Vec<String>,
+    /// Phrases that say that an article is about something else: with one of these in its title or lede, only `phrases`
+    /// (not `title_phrases`) that stand in its title or in the title of a category count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unless: Vec<String>,
     /// Words and phrases that must all stand in the article, anywhere; see [`keyword`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keywords: Vec<String>,
@@ -130,6 +138,8 @@ impl fmt::Display for Reason {
 pub struct Matcher {
     selection: Selection,
     phrases: Phrases,
+    title_phrases: Phrases,
+    unless: Phrases,
     keywords: Keywords,
     /// From when, and until before when, an article was published.
     span: (Option<Timestamp>, Option<Timestamp>),
@@ -151,13 +161,17 @@ impl Selection {
     /// words with marks too.
     #[must_use]
     pub fn matcher(&self) -> Matcher {
-        Matcher::new(self, Phrases::typed(&self.phrases, &self.not_phrases))
+        Matcher::new(self, Phrases::typed)
     }
 
     /// The same for a topic that an editor wrote, whose phrases are never folded.
     #[must_use]
     pub fn topic_matcher(&self) -> Matcher {
-        Matcher::new(self, Phrases::exact(&self.phrases, &self.not_phrases))
+        Matcher::new(self, Phrases::exact)
+    }
+
+    const fn has_phrases(&self) -> bool {
+        !self.phrases.is_empty() || !self.title_phrases.is_empty()
     }
 
     /// Whether nothing is asked for, so that every article matches.
@@ -177,7 +191,9 @@ impl Selection {
             ("categories_alone", &self.categories_alone),
             ("not_categories", &self.not_categories),
             ("phrases", &self.phrases),
+            ("title_phrases", &self.title_phrases),
             ("not_phrases", &self.not_phrases),
+            ("unless", &self.unless),
             ("keywords", &self.keywords),
             ("not_keywords", &self.not_keywords),
             ("tags", &self.tags),
@@ -199,7 +215,9 @@ impl Selection {
         }
         let gapped = [
             ("phrases", &self.phrases),
+            ("title_phrases", &self.title_phrases),
             ("not_phrases", &self.not_phrases),
+            ("unless", &self.unless),
             ("keywords", &self.keywords),
             ("not_keywords", &self.not_keywords),
         ];
@@ -226,8 +244,18 @@ impl Selection {
             faults
                 .push(format!("`language` is \"{start}\", which is no BCP 47 tag: write for example \"vi\" or \"en\""));
         }
-        if self.phrases.is_empty() && !self.not_phrases.is_empty() {
-            faults.push("`not_phrases` without `phrases` does nothing: add phrases or remove them".to_owned());
+        for (name, list) in [("title_phrases", &self.title_phrases), ("not_phrases", &self.not_phrases)] {
+            if let Some(joint) = list.iter().find(|phrase| phrase.contains(" + ")) {
+                let start: String = joint.chars().take(30).collect();
+                faults.push(format!(
+                    "`{name}` has \"{start}\", but a + is known in `phrases` and `unless` alone: move it there"
+                ));
+            }
+        }
+        for (name, list) in [("not_phrases", &self.not_phrases), ("unless", &self.unless)] {
+            if !self.has_phrases() && !list.is_empty() {
+                faults.push(format!("`{name}` without `phrases` does nothing: add phrases or remove it"));
+            }
         }
         if let (Some(from), Some(until)) = (self.from, self.until)
             && until < from
@@ -260,7 +288,9 @@ impl Selection {
             not_categories: each(&self.not_categories, str::to_lowercase),
             phrases: each(&self.phrases, spelled),
             // Without phrases there is nothing to mask.
-            not_phrases: if self.phrases.is_empty() { Vec::new() } else { each(&self.not_phrases, spelled) },
+            title_phrases: each(&self.title_phrases, spelled),
+            not_phrases: if self.has_phrases() { each(&self.not_phrases, spelled) } else { Vec::new() },
+            unless: if self.has_phrases() { each(&self.unless, spelled) } else { Vec::new() },
             keywords: each(&self.keywords, spelled),
             not_keywords: each(&self.not_keywords, spelled),
             tags: each(&self.tags, spelled),
@@ -360,14 +390,14 @@ mod tests {
         assert!(Selection::default().faults().is_empty());
         let bad = Selection {
             phrases: vec!["a".repeat(101), " … ".to_owned()],
-            tags: vec!["x".to_owned(); 201],
+            tags: vec!["x".to_owned(); 401],
             categories: list(&["Công tác"]),
             language: Some("tiếng Việt".to_owned()),
             ..Selection::default()
         };
         let faults = bad.faults();
         assert_eq!(faults.len(), 5, "{faults:#?}");
-        let gapped = Selection { phrases: list(&["a … b … c", "a … b … c … d"]), ..Selection::default() };
+        let gapped = Selection { phrases: list(&["a … b", "a … b … c"]), ..Selection::default() };
         assert_eq!(gapped.faults().len(), 1, "{:#?}", gapped.faults());
         let alone = Selection { not_phrases: list(&["a"]), ..Selection::default() };
         assert_eq!(alone.faults().len(), 1);

@@ -28,7 +28,14 @@ pub fn render(document: &Document) -> Result<Vec<u8>, RenderError> {
         links: links(document),
         subtitle: Some(Text::plain(document.description.as_str())),
         lang: Some(document.language.clone()),
-        extensions: wire::atom_extensions(wire::rhythm(document)),
+        rights: Some(&document.imprint.rights)
+            .filter(|rights| !rights.trim().is_empty())
+            .map(|r| Text::plain(r.as_str())),
+        icon: document.imprint.icon.as_ref().map(ToString::to_string),
+        logo: document.imprint.logo.as_ref().map(ToString::to_string),
+        extensions: wire::atom_extensions(
+            wire::rhythm(document).into_iter().chain(wire::history(document)).chain(wire::tombstones(document)),
+        ),
         entries,
         ..Feed::default()
     };
@@ -46,11 +53,19 @@ fn links(document: &Document) -> Vec<Link> {
         hreflang: Some(document.language.clone()),
         ..link("alternate", document.page.clone(), Some("text/html"))
     };
-    let own = link("self", document.address(Format::Atom), Some(Format::Atom.media_type()));
-    let others = [Format::Rss, Format::Json]
-        .map(|format| link("alternate", document.address(format), Some(format.media_type())));
-    let hub = document.hub.clone().map(|hub| link("hub", hub, None));
-    [own, page].into_iter().chain(others).chain(hub).collect()
+    let atom = Some(Format::Atom.media_type());
+    let mut links = vec![link("self", document.own(Format::Atom), atom), page];
+    if document.place.archive.is_some() {
+        links.push(link("current", document.address(Format::Atom), atom));
+    } else {
+        // Of an archive there is no other format.
+        let others = [Format::Rss, Format::Json];
+        links.extend(others.map(|format| link("alternate", document.address(format), Some(format.media_type()))));
+    }
+    links.extend(document.place.older.clone().map(|older| link("prev-archive", older, atom)));
+    links.extend(document.place.newer.clone().map(|newer| link("next-archive", newer, atom)));
+    links.extend(document.hub.clone().map(|hub| link("hub", hub, None)));
+    links
 }
 
 fn entry(document: &Document, item: &Item) -> Result<Entry, RenderError> {
@@ -70,6 +85,7 @@ fn entry(document: &Document, item: &Item) -> Result<Entry, RenderError> {
         updated: date(document, item.updated)?,
         published: Some(date(document, item.published)?),
         authors: item.authors.iter().map(person).collect(),
+        contributors: item.agency.iter().filter(|agency| !item.authors.contains(agency)).map(person).collect(),
         categories: item.labels().map(category).collect(),
         links: std::iter::once(page).chain(enclosure).collect(),
         summary: Some(&item.summary).filter(|summary| !summary.is_empty()).map(text),

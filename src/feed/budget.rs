@@ -6,11 +6,17 @@ use crate::feed::item::Item;
 /// Bytes that no document of any format exceeds. Large aggregators read 2 MB of a feed.
 pub const LIMIT: usize = 2_000_000;
 
+/// Bytes that no document of an archive exceeds: nobody polls those, and whoever asks wants everything.
+pub const ARCHIVE_LIMIT: usize = 8_000_000;
+
 /// Bytes of one article above which they do not read it.
 pub const ITEM_LIMIT: usize = 1_000_000;
 
-/// What a document's own elements take at most, apart from the texts in them.
-const HEAD: usize = 8_192;
+/// What a document's own elements take at most, apart from the texts in them; tombstones ([`TOMBSTONES`]) included.
+const HEAD: usize = 8_192 + TOMBSTONES;
+
+/// Bytes that tombstones may take.
+pub const TOMBSTONES: usize = 49_152;
 
 /// What an item's own elements take at most, apart from the texts in them.
 const ITEM: usize = 2_048;
@@ -35,7 +41,8 @@ fn bare(item: &Item) -> usize {
         + weight(&item.title)
         + 2 * weight(&item.summary)
         + item.authors.iter().map(|author| 64 + weight(author)).sum::<usize>()
-        + item.labels().map(super::item::Label::weight).sum::<usize>()
+        + item.agency.as_ref().map_or(0, |agency| 128 + weight(agency))
+        + 2 * item.labels().map(super::item::Label::weight).sum::<usize>()
         + item.picture.as_ref().map_or(0, |picture| 4 * weight(&picture.url) + 2 * weight(&picture.alt))
 }
 
@@ -44,8 +51,15 @@ fn full(item: &Item) -> usize {
 }
 
 /// Makes the items fit. A full text that is too long by itself goes first; then the full texts of the oldest (last)
-/// items, as many as needed; then, if even titles and summaries are too much, the oldest items themselves.
-pub fn fit(head: usize, items: &mut Vec<Item>, left_out: &mut Vec<(i64, String)>, repaired: &mut Vec<(i64, String)>) {
+/// items, as many as needed; then, if even titles and summaries are too much, the oldest items themselves. Answers how
+/// many of those went.
+pub fn fit(
+    limit: usize,
+    head: usize,
+    items: &mut Vec<Item>,
+    left_out: &mut Vec<(i64, String)>,
+    repaired: &mut Vec<(i64, String)>,
+) -> usize {
     items.retain_mut(|item| {
         let bare = bare(item);
         if bare > ITEM_LIMIT {
@@ -66,18 +80,21 @@ pub fn fit(head: usize, items: &mut Vec<Item>, left_out: &mut Vec<(i64, String)>
     });
     let mut total = HEAD + head + items.iter().map(|item| bare(item) + full(item)).sum::<usize>();
     for item in items.iter_mut().rev() {
-        if total <= LIMIT {
-            return;
+        if total <= limit {
+            return 0;
         }
         if item.content_html.is_some() {
             total -= full(item);
             item.content_html = None;
-            repaired.push((item.article, format!("its full text went, since the feed would exceed {LIMIT} bytes")));
+            repaired.push((item.article, format!("its full text went, since the feed would exceed {limit} bytes")));
         }
     }
-    while total > LIMIT {
-        let Some(item) = items.pop() else { return };
+    let mut cut = 0;
+    while total > limit {
+        let Some(item) = items.pop() else { break };
         total -= bare(&item);
-        left_out.push((item.article, format!("the feed would exceed {LIMIT} bytes, even without full texts")));
+        cut += 1;
+        left_out.push((item.article, format!("the feed would exceed {limit} bytes, even without full texts")));
     }
+    cut
 }

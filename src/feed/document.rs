@@ -8,7 +8,7 @@ use jiff::tz::{Offset, TimeZone};
 use crate::clock::Timestamp;
 use crate::domain::article::StoredArticle;
 use crate::domain::feed::{Feed, FeedSpec};
-use crate::domain::site::Site;
+use crate::domain::site::{Contact, Imprint, Site};
 use crate::domain::subscriber::Locale;
 use crate::feed::item::{Item, Label};
 use crate::feed::{address, budget, item, proof, rhythm};
@@ -108,6 +108,28 @@ pub enum RenderError {
     },
 }
 
+/// An entry that left a feed (RFC 6721): readers that honour it let go of what they have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tombstone {
+    /// The entry id.
+    pub id: String,
+    /// When it left.
+    pub when: Timestamp,
+}
+
+/// Where a document stands in the history of its feed (RFC 5005). Addresses are absolute and of Atom documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Own address of an archive document; `None` for the current document.
+    pub archive: Option<String>,
+    /// The archive document with the next older articles.
+    pub older: Option<String>,
+    /// The archive document with the next newer articles; never in the current document.
+    pub newer: Option<String>,
+    /// Whether the document holds all that the feed has (`fh:complete`).
+    pub complete: bool,
+}
+
 /// A feed and its articles, ready to be written down in any [`Format`].
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -127,14 +149,20 @@ pub struct Document {
     pub version: i64,
     /// Minutes that a reader should wait between polls, 5 to 30, by the feed's own rhythm.
     pub ttl: u32,
+    /// Hours of the day, in UTC, in which the feed never has news: RSS `skipHours`.
+    pub skip_hours: Vec<u8>,
     /// The feed's HTML page.
     pub page: String,
+    /// Where it stands in the feed's history.
+    pub place: Place,
     /// The site's name, author of what has no other.
     pub site_title: XmlText,
     /// Where loa is reached.
     pub site_url: String,
     /// Where the document in one format is found instead: an old address that it goes on answering.
-    pub own: Option<(Format, String)>,
+    pub elsewhere: Option<(Format, String)>,
+    /// Rights, people and signs.
+    pub imprint: Imprint,
     /// What shows the XML to people who open it in a browser.
     pub stylesheet: String,
     /// The `WebSub` hub, if there is one.
@@ -145,6 +173,10 @@ pub struct Document {
     pub categories: Vec<Label>,
     /// In the order in which they were given.
     pub items: Vec<Item>,
+    /// How many articles at the end went because of the document's size: they are in the archive.
+    pub cut: usize,
+    /// What left the feed lately, the newest first.
+    pub deleted: Vec<Tombstone>,
     /// Articles that cannot be in the document (row id, reason): for the operator and the editor.
     pub left_out: Vec<(i64, String)>,
     /// Articles that are in it, but not as they came (row id, what was done).
@@ -157,6 +189,31 @@ impl Document {
     /// [`Document::left_out`]; full texts are dropped, the oldest first, until [`budget::LIMIT`] holds.
     #[must_use]
     pub fn new(site: &Site, feed: &Feed, articles: &[StoredArticle]) -> Self {
+        Self::within(budget::LIMIT, site, feed, articles)
+    }
+
+    /// A document of an archive, which may be larger than what people poll: the same, with [`budget::ARCHIVE_LIMIT`].
+    #[must_use]
+    pub fn of_archive(site: &Site, feed: &Feed, articles: &[StoredArticle], place: Place) -> Self {
+        let mut document = Self::within(budget::ARCHIVE_LIMIT, site, feed, articles);
+        // The content of an archive must not move with what happens elsewhere in the feed.
+        document.updated = document.items.iter().map(|item| item.updated).max().unwrap_or_default();
+        document.version = 0;
+        document.place = place;
+        document
+    }
+
+    /// The last document of a retired feed: one entry that says so and names what to follow instead.
+    #[must_use]
+    pub fn of_ended(site: &Site, feed: &Feed, ended: Timestamp, instead: &[Feed]) -> Self {
+        let mut document = Self::new(site, feed, &[]);
+        document.items = vec![Item::farewell(site, feed, ended, instead, &document.title)];
+        document.updated = ended;
+        document.place.complete = false;
+        document
+    }
+
+    fn within(limit: usize, site: &Site, feed: &Feed, articles: &[StoredArticle]) -> Self {
         let language = feed
             .spec
             .select
@@ -182,7 +239,7 @@ impl Document {
         let categories = selected_categories(site, &feed.spec, articles);
         let head = [&title, &description, &site.title].into_iter().map(|text| 2 * budget::weight(text)).sum::<usize>()
             + categories.iter().map(Label::weight).sum::<usize>();
-        budget::fit(head, &mut items, &mut left_out, &mut repaired);
+        let cut = budget::fit(limit, head, &mut items, &mut left_out, &mut repaired);
         Self {
             id: address::tag(&site.authority, &format!("feed/{}", feed.spec.slug)),
             slug: feed.spec.slug.clone(),
@@ -192,18 +249,52 @@ impl Document {
             updated: items.iter().map(|item| item.updated).fold(feed.changed, Timestamp::max),
             version: feed.version,
             ttl: rhythm::ttl(items.iter().map(|item| item.published)),
+            skip_hours: rhythm::skip_hours(items.iter().map(|item| item.published), &site.zone),
             page: site.link(&format!("feeds/{}", feed.spec.slug)),
+            place: Place::default(),
             site_title: site.title.clone(),
             site_url: site.link(""),
-            own: None,
+            elsewhere: None,
+            imprint: site.imprint.clone(),
             stylesheet: site.link("static/feed.css"),
             hub: None,
             zone: site.zone.clone(),
             categories,
             items,
+            cut,
+            deleted: Vec::new(),
             left_out,
             repaired,
         }
+    }
+
+    /// The same document, standing at this place of the feed's history.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = place;
+        self
+    }
+
+    /// The same document, naming what left the feed. What is in the document has not left it.
+    #[must_use]
+    pub fn with_deleted(mut self, mut deleted: Vec<Tombstone>) -> Self {
+        let here: BTreeSet<&str> = self.items.iter().map(|item| item.id.as_str()).collect();
+        deleted.retain(|tombstone| address::is_entry_id(&tombstone.id) && !here.contains(tombstone.id.as_str()));
+        let mut room = budget::TOMBSTONES;
+        deleted.retain(|tombstone| {
+            let weight = 128 + budget::weight(&tombstone.id);
+            let fits = weight <= room;
+            room = if fits { room - weight } else { 0 };
+            fits
+        });
+        self.deleted = deleted;
+        self
+    }
+
+    /// The document's own address in a format.
+    #[must_use]
+    pub fn own(&self, format: Format) -> String {
+        self.place.archive.clone().unwrap_or_else(|| self.address(format))
     }
 
     /// The same document, naming a hub that pushes it.
@@ -213,10 +304,10 @@ impl Document {
         self
     }
 
-    /// The public address of this document in a format.
+    /// The public address of the feed in a format.
     #[must_use]
     pub fn address(&self, format: Format) -> String {
-        if let Some((_, own)) = self.own.as_ref().filter(|(of, _)| *of == format) {
+        if let Some((_, own)) = self.elsewhere.as_ref().filter(|(of, _)| *of == format) {
             return own.clone();
         }
         // A search keeps its query behind the ending.
@@ -256,6 +347,14 @@ impl Document {
 /// The first rule that is broken, and where.
 pub fn proof(format: Format, bytes: &[u8]) -> Result<(), String> {
     proof::check(format, bytes)
+}
+
+/// `mail (Name)`, as RSS wants people named.
+#[must_use]
+pub fn mailbox(contact: &Contact) -> String {
+    let name = item::one_line(&contact.name).replace(['(', ')'], "");
+    let address = contact.address.as_str();
+    if item::is_blank(&name) { address.to_owned() } else { format!("{address} ({})", name.trim()) }
 }
 
 fn words(site: &Site, spec: &FeedSpec) -> (XmlText, XmlText) {

@@ -2,7 +2,10 @@
 //! and named. Keeps nothing: whoever asks keeps the last good edition.
 
 use crate::feed::document::{Document, Format, RenderError, proof};
-use crate::feed::{atom, json, rss};
+use crate::feed::{atom as atom_format, json, rss};
+
+/// Articles that are not in a document: row id, reason.
+pub type LeftOut = Vec<(i64, String)>;
 
 /// The three documents of one version. All carry the same articles under the same ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +16,8 @@ pub struct Edition {
     pub atom: Vec<u8>,
     /// JSON Feed 1.1.
     pub json: Vec<u8>,
-    /// Articles that are not in it (row id, reason).
-    pub left_out: Vec<(i64, String)>,
+    /// Articles that are not in it.
+    pub left_out: LeftOut,
 }
 
 impl Edition {
@@ -45,6 +48,19 @@ impl Edition {
     }
 }
 
+/// The document as Atom alone, proven: for archives, which have no other format. Bad items are left out and named beside
+/// it (row id, reason).
+///
+/// # Errors
+/// What is wrong, if it is no single article's fault.
+pub fn atom(mut document: Document) -> Result<(Vec<u8>, LeftOut), RenderError> {
+    if let Ok(bytes) = proven(&document, Format::Atom) {
+        return Ok((bytes, document.left_out));
+    }
+    leave_out_bad_items(&mut document);
+    Ok((proven(&document, Format::Atom)?, document.left_out))
+}
+
 /// Writes the document in one format, unproven.
 ///
 /// # Errors
@@ -52,7 +68,7 @@ impl Edition {
 pub fn render(document: &Document, format: Format) -> Result<Vec<u8>, RenderError> {
     match format {
         Format::Rss => rss::render(document),
-        Format::Atom => atom::render(document),
+        Format::Atom => atom_format::render(document),
         Format::Json => json::render(document),
     }
 }

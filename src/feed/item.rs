@@ -3,9 +3,10 @@
 
 use crate::clock::Timestamp;
 use crate::domain::article::{CategoryRef, Image, StoredArticle};
+use crate::domain::feed::Feed;
 use crate::domain::site::Site;
 use crate::domain::subscriber::Locale;
-use crate::feed::{address, budget};
+use crate::feed::{address, budget, wire};
 use crate::text::xml::XmlText;
 
 /// Characters of a summary that stand in for a missing title.
@@ -83,6 +84,8 @@ pub struct Item {
     pub content_html: Option<XmlText>,
     /// Who wrote it; the agency if no person is named; may be empty.
     pub authors: Vec<XmlText>,
+    /// The agency whose tag opens its lede.
+    pub agency: Option<XmlText>,
     /// Its categories, the most specific first.
     pub categories: Vec<Label>,
     /// Its tags.
@@ -131,6 +134,7 @@ impl Item {
             summary,
             content_html: Some(content).filter(|text| !text.is_empty()),
             authors: authors(&article.authors, article.agency.as_ref()),
+            agency: article.agency.as_ref().and_then(name),
             categories: article.categories.iter().filter(named).map(label).collect(),
             tags: article.tags.iter().filter(|tag| !is_blank(tag)).map(|tag| Label::tag(site, tag)).collect(),
             language: language_tag(&article.language)
@@ -140,6 +144,52 @@ impl Item {
             published: article.published,
             updated: stored.updated,
         })
+    }
+
+    /// The last entry of a retired feed. Its id is the feed's own with `/ended` behind it.
+    #[must_use]
+    pub fn farewell(site: &Site, feed: &Feed, ended: Timestamp, instead: &[Feed], title: &str) -> Self {
+        let english = site.locale == Locale::En;
+        let (said, summary, lead) = if english {
+            (
+                format!("The feed “{title}” has ended"),
+                "No article will be added to it any more. Please follow one of the feeds that are named here.",
+                "Instead of it you may follow:",
+            )
+        } else {
+            (
+                format!("Kênh tin “{title}” đã ngừng"),
+                "Kênh này sẽ không có thêm bài mới. Xin theo dõi một trong các kênh được nêu ở đây.",
+                "Thay cho kênh này, xin mời theo dõi:",
+            )
+        };
+        let home = (if english { "All feeds" } else { "Tất cả các kênh tin" }.to_owned(), site.link(""));
+        let named = instead.iter().map(|feed| {
+            let title = feed.spec.title_en.as_ref().filter(|_| english).unwrap_or(&feed.spec.title);
+            (one_line(title), site.link(&format!("feeds/{}", feed.spec.slug)))
+        });
+        let mut list = String::new();
+        for (title, url) in named.chain([home]) {
+            let (url, title) = (wire::attribute(&url), wire::text(&title));
+            list.extend(["<li><a href=\"", &*url, "\">", &title, "</a></li>"]);
+        }
+        Self {
+            article: 0,
+            revision: 1,
+            id: address::tag(&site.authority, &format!("feed/{}/ended", feed.spec.slug)),
+            link: address::web(&site.link("")).unwrap_or_else(|| site.link("")),
+            title: said.as_str().into(),
+            summary: summary.into(),
+            content_html: Some(format!("<p>{summary}</p><p>{lead}</p><ul>{list}</ul>").as_str().into()),
+            authors: Vec::new(),
+            agency: None,
+            categories: Vec::new(),
+            tags: Vec::new(),
+            language: None,
+            picture: None,
+            published: ended,
+            updated: ended,
+        }
     }
 
     /// Categories first, then tags: what RSS and Atom both call `category`.
@@ -209,10 +259,13 @@ fn title(locale: Locale, title: &XmlText, summary: &str, notes: &mut Vec<String>
     format!("{}…", &lede[..cut]).into()
 }
 
+fn name(name: &XmlText) -> Option<XmlText> {
+    Some(one_line(name)).filter(|line| !is_blank(line)).map(XmlText::from)
+}
+
 fn authors(names: &[XmlText], agency: Option<&XmlText>) -> Vec<XmlText> {
-    let clean = |name: &XmlText| Some(one_line(name)).filter(|line| !is_blank(line)).map(XmlText::from);
-    let people: Vec<_> = names.iter().filter_map(clean).collect();
-    if people.is_empty() { agency.and_then(clean).into_iter().collect() } else { people }
+    let people: Vec<_> = names.iter().filter_map(name).collect();
+    if people.is_empty() { agency.and_then(name).into_iter().collect() } else { people }
 }
 
 fn picture(image: &Image, notes: &mut Vec<String>) -> Option<Picture> {

@@ -16,12 +16,16 @@ struct JsonFeed<'a> {
     feed_url: String,
     description: &'a str,
     language: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icon: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    favicon: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     authors: Vec<Author<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hubs: Option<[Hub<'a>; 1]>,
     #[serde(rename = "_loa")]
-    loa: FeedExtension,
+    loa: FeedExtension<'a>,
     items: Vec<JsonItem<'a>>,
 }
 
@@ -40,10 +44,26 @@ struct Hub<'a> {
 
 /// What the other formats say and JSON Feed has no member for.
 #[derive(Serialize)]
-struct FeedExtension {
+struct FeedExtension<'a> {
+    id: &'a str,
     version: i64,
     updated: String,
     ttl: u32,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    rights: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prev_archive: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deleted: Vec<Deleted<'a>>,
+}
+
+/// As `at:deleted-entry` in Atom (RFC 6721).
+#[derive(Serialize)]
+struct Deleted<'a> {
+    r#ref: &'a str,
+    when: String,
 }
 
 #[derive(Serialize)]
@@ -70,7 +90,7 @@ struct JsonItem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     attachments: Option<[Attachment<'a>; 1]>,
     #[serde(rename = "_loa")]
-    loa: ItemExtension,
+    loa: ItemExtension<'a>,
 }
 
 #[derive(Serialize)]
@@ -84,8 +104,20 @@ struct Attachment<'a> {
 }
 
 #[derive(Serialize)]
-struct ItemExtension {
+struct ItemExtension<'a> {
     revision: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agency: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    categories: Vec<Category<'a>>,
+}
+
+/// A category by its machine's name.
+#[derive(Serialize)]
+struct Category<'a> {
+    term: &'a str,
+    scheme: &'a str,
+    label: &'a str,
 }
 
 /// Writes the document as JSON Feed 1.1.
@@ -106,10 +138,21 @@ pub fn render(document: &Document) -> Result<Vec<u8>, RenderError> {
             .filter(|author| !author.name.is_empty())
             .collect(),
         hubs: document.hub.as_deref().map(|url| [Hub { r#type: "WebSub", url }]),
+        icon: document.imprint.logo.as_ref().or(document.imprint.icon.as_ref()).map(url::Url::as_str),
+        favicon: document.imprint.icon.as_ref().map(url::Url::as_str),
         loa: FeedExtension {
+            id: &document.id,
             version: document.version,
             updated: document.rfc3339(document.updated),
             ttl: document.ttl,
+            rights: document.imprint.rights.trim(),
+            complete: document.place.complete,
+            prev_archive: document.place.older.as_deref(),
+            deleted: document
+                .deleted
+                .iter()
+                .map(|gone| Deleted { r#ref: &gone.id, when: document.rfc3339(gone.when) })
+                .collect(),
         },
         items: document.items.iter().map(|item| entry(document, item)).collect(),
     };
@@ -142,6 +185,14 @@ fn entry<'a>(document: &Document, item: &'a Item) -> JsonItem<'a> {
                 size_in_bytes: Some(picture.length).filter(|length| *length > 0),
             }]
         }),
-        loa: ItemExtension { revision: item.revision },
+        loa: ItemExtension {
+            revision: item.revision,
+            agency: item.agency.as_deref(),
+            categories: item
+                .categories
+                .iter()
+                .map(|label| Category { term: &label.term, scheme: &label.scheme, label: &label.title })
+                .collect(),
+        },
     }
 }

@@ -6,14 +6,18 @@
 //! - neither writes a stylesheet instruction, and Atom's declaration names no encoding;
 //! - extension maps declare no namespace;
 //! - Atom writes the attributes of extensions unescaped;
-//! - Atom writes the feed's own extensions behind the entries, where RFC 4287 allows none.
+//! - Atom writes the feed's own extensions behind the entries, where RFC 4287 allows none;
+//! - Atom calls content text and dates 1970 unless told; `rss` calls every guid an address and drops its own poll hints
+//!   unless a namespace is named by hand (they go through extensions here);
+//! - both read back what no parser accepts (the proof is ours, by another parser; the check that `rss` offers is not built
+//!   in).
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use atom_syndication::WriteConfig;
 
-use crate::feed::document::{Document, Format, RenderError};
+use crate::feed::document::{Document, Format, RenderError, Tombstone};
 use crate::feed::item::Item;
 
 /// How every XML document of loa begins.
@@ -21,9 +25,11 @@ pub const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
 
 /// The namespaces of extension elements, by the prefix under which readers know them. (`content` and `dc` are not among
 /// them: those are fields of the `rss` crate, which declares them itself.)
-pub const NAMESPACES: [(&str, &str); 4] = [
+pub const NAMESPACES: [(&str, &str); 6] = [
+    ("at", "http://purl.org/atompub/tombstones/1.0"),
     ("atom", "http://www.w3.org/2005/Atom"),
     ("dcterms", "http://purl.org/dc/terms/"),
+    ("fh", "http://purl.org/syndication/history/1.0"),
     ("media", "http://search.yahoo.com/mrss/"),
     ("sy", "http://purl.org/rss/1.0/modules/syndication/"),
 ];
@@ -95,6 +101,24 @@ pub fn rhythm(document: &Document) -> Vec<Element> {
         Element::new("sy:updatePeriod").text("hourly"),
         Element::new("sy:updateFrequency").text((60 / document.ttl.clamp(1, 60)).to_string()),
     ]
+}
+
+/// What a document is in its feed's history (RFC 5005): an archive, or all there is.
+#[must_use]
+pub fn history(document: &Document) -> Option<Element> {
+    if document.place.archive.is_some() {
+        return Some(Element::new("fh:archive"));
+    }
+    document.place.complete.then(|| Element::new("fh:complete"))
+}
+
+/// What left the feed (RFC 6721). Atom alone has a word for it; it stands before the first entry.
+#[must_use]
+pub fn tombstones(document: &Document) -> Vec<Element> {
+    let tombstone = |gone: &Tombstone| {
+        Element::new("at:deleted-entry").attr("ref", &gone.id).attr("when", document.rfc3339(gone.when))
+    };
+    document.deleted.iter().map(tombstone).collect()
 }
 
 /// The picture of an item as Media RSS, twice: readers look either at the content or at the thumbnail.
@@ -290,6 +314,35 @@ mod tests {
         assert!(rss.contains("a\u{B}b\u{FFFE}") && roxmltree::Document::parse(&rss).is_err());
         let atom = atom_syndication::Feed { title: "a\u{B}b\u{FFFE}".into(), ..Default::default() }.to_string();
         assert!(atom.contains("a\u{B}b\u{FFFE}") && roxmltree::Document::parse(&atom).is_err());
+    }
+
+    #[test]
+    fn rss_still_drops_poll_hints_in_silence() {
+        let sy = rss::extension::syndication::SyndicationExtension::default();
+        let written = rss::Channel { syndication_ext: Some(sy), ..Default::default() }.to_string();
+        assert!(!written.contains("updatePeriod"), "{written}");
+    }
+
+    #[test]
+    fn atom_still_dates_everything_to_1970_unless_told() {
+        let written = atom_syndication::Feed::default().to_string();
+        assert!(written.contains("<updated>1970-01-01T00:00:00"), "{written}");
+    }
+
+    #[test]
+    fn rss_and_atom_still_write_no_stylesheet_instruction() {
+        assert!(!rss::Channel::default().to_string().contains("<?xml-stylesheet"));
+        assert!(!atom_syndication::Feed::default().to_string().contains("<?xml-stylesheet"));
+    }
+
+    #[test]
+    fn both_still_read_back_what_no_parser_accepts() {
+        let rss = "<rss version=\"2.0\"><channel><title>a\u{B}</title><link>x</link><description>d</description></channel></rss>";
+        assert!(roxmltree::Document::parse(rss).is_err());
+        assert!(rss::Channel::read_from(rss.as_bytes()).is_ok());
+        let atom = "<feed xmlns=\"http://www.w3.org/2005/Atom\"><id>x</id><title>a\u{B}</title><updated>2026-01-05T00:00:00Z</updated></feed>";
+        assert!(roxmltree::Document::parse(atom).is_err());
+        assert!(atom_syndication::Feed::read_from(atom.as_bytes()).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The way into a portal's database: connections, one read-only moment per visit, rows as text. Never writes, never keeps
 //! more than two connections, never lets the password out.
 
-mod fault;
+pub(super) mod fault;
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,12 +11,12 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row as _, TypeInfo as _};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use url::Url;
 
-use self::fault::Place;
+use self::fault::{Hints, Place};
 use crate::source::SourceError;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -114,6 +114,7 @@ impl Door {
         };
         let port = url.port().unwrap_or(if engine == Engine::MySql { 3306 } else { 5432 });
         let place = Place {
+            hints: Hints::GENERAL,
             source: source.to_owned(),
             engine,
             host: format!("{}:{port}", url.host_str().unwrap_or("localhost")),
@@ -121,6 +122,12 @@ impl Door {
             user: url.username().to_owned(),
         };
         Ok(Self { options, place, idle: Mutex::default(), permits: Semaphore::new(CONNECTIONS) })
+    }
+
+    /// The same door, whose errors speak of what the source reads there.
+    pub(super) fn hinting(mut self, hints: Hints) -> Self {
+        self.place.hints = hints;
+        self
     }
 
     /// Which dialect is spoken here.
@@ -197,12 +204,80 @@ impl Connection {
 }
 
 impl Visit<'_> {
-    /// Runs a query whose columns are all text and hands each row to `take`. `sql` holds nothing from outside but a checked
-    /// prefix and numbers; anything else is bound.
+    /// Asks the server to stop each statement of this visit that takes longer, so that a bad one cannot occupy the portal's
+    /// database. Servers before MySQL 5.7.8 and MariaDB 10.1 cannot: there only loa stops waiting.
+    pub(super) async fn limit(&mut self, longest: Duration) -> Result<(), SourceError> {
+        let place = &self.door.place;
+        let set = async {
+            match &mut self.connection {
+                Connection::MySql(connection) => {
+                    let mariadb = format!("SET SESSION max_statement_time = {}", longest.as_secs());
+                    let mysql = format!("SET SESSION max_execution_time = {}", longest.as_millis());
+                    for sql in [mariadb, mysql] {
+                        match connection.execute(AssertSqlSafe(sql)).await {
+                            Err(error) if fault::is_unknown_setting(&error) => {}
+                            set => return set.map(drop),
+                        }
+                    }
+                    Ok(())
+                }
+                Connection::Postgres(connection) => {
+                    let sql = format!("SET LOCAL statement_timeout = {}", longest.as_millis());
+                    connection.execute(AssertSqlSafe(sql)).await.map(drop)
+                }
+            }
+        };
+        match timeout(CONNECT_WITHIN, set).await {
+            Ok(set) => set.map_err(|error| fault::from_sql(place, &error)),
+            Err(_) => Err(fault::silent(place, CONNECT_WITHIN)),
+        }
+    }
+
+    /// Name and type, in the server's word, of each column of a query that gives at least one row.
+    pub(super) async fn columns(&mut self, sql: String) -> Result<Vec<(String, String)>, SourceError> {
+        macro_rules! columns {
+            ($connection:expr) => {{
+                let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut **$connection).await?;
+                let pair = |column: &_| (name_of(column), type_of(column));
+                row.columns().iter().map(pair).collect()
+            }};
+        }
+        fn name_of(column: &impl sqlx::Column) -> String {
+            column.name().to_owned()
+        }
+        fn type_of(column: &impl sqlx::Column) -> String {
+            column.type_info().name().to_owned()
+        }
+        let place = &self.door.place;
+        let connection = &mut self.connection;
+        let read = async move {
+            Ok::<Vec<_>, sqlx::Error>(match connection {
+                Connection::MySql(connection) => columns!(connection),
+                Connection::Postgres(connection) => columns!(connection),
+            })
+        };
+        match timeout(ANSWER_WITHIN, read).await {
+            Ok(read) => read.map_err(|error| fault::from_sql(place, &error)),
+            Err(_) => Err(fault::silent(place, ANSWER_WITHIN)),
+        }
+    }
+
+    /// Runs a query whose columns are all text and hands each row to `take`. `sql` holds nothing from outside but what the
+    /// operator wrote, a checked prefix and numbers; anything else is bound.
     pub(super) async fn each(
         &mut self,
         sql: String,
         bound: Option<&str>,
+        take: impl FnMut(Row) + Send,
+    ) -> Result<(), SourceError> {
+        self.each_of(sql, bound.as_slice(), take).await
+    }
+
+    /// As [`Visit::each`], with any number of bound texts.
+    pub(super) async fn each_of(
+        &mut self,
+        sql: String,
+        bound: &[&str],
         mut take: impl FnMut(Row) + Send,
     ) -> Result<(), SourceError> {
         // The two arms differ in types only.
@@ -210,8 +285,8 @@ impl Visit<'_> {
             ($connection:expr) => {{
                 // Not kept as a named statement: poolers in front of PostgreSQL lose those.
                 let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-                if let Some(bound) = bound {
-                    query = query.bind(bound);
+                for text in bound {
+                    query = query.bind(*text);
                 }
                 let mut rows = query.fetch(&mut **$connection);
                 while let Some(row) = rows.try_next().await? {
@@ -229,6 +304,29 @@ impl Visit<'_> {
             match connection {
                 Connection::MySql(connection) => stream!(connection),
                 Connection::Postgres(connection) => stream!(connection),
+            }
+            Ok::<_, sqlx::Error>(())
+        };
+        match timeout(ANSWER_WITHIN, read).await {
+            Ok(read) => read.map_err(|error| fault::from_sql(place, &error)),
+            Err(_) => Err(fault::silent(place, ANSWER_WITHIN)),
+        }
+    }
+
+    /// Runs a query of loa's own making that binds nothing, else as [`Visit::each`]. On MySQL it goes as text, in one round
+    /// trip: a prepared one is closed by a packet that nobody answers, the next query waits behind that for the server's
+    /// delayed acknowledgement, and a poll of ten queries takes 400 ms more.
+    pub(super) async fn read(&mut self, sql: String, mut take: impl FnMut(Row) + Send) -> Result<(), SourceError> {
+        let Connection::MySql(connection) = &mut self.connection else { return self.each(sql, None, take).await };
+        let place = &self.door.place;
+        let read = async move {
+            let mut rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut **connection);
+            while let Some(row) = rows.try_next().await? {
+                let cells = (0..row.len()).map(|column| {
+                    let bytes = row.try_get_unchecked::<Option<&[u8]>, _>(column)?;
+                    Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+                });
+                take(Row(cells.collect::<Result<_, sqlx::Error>>()?));
             }
             Ok::<_, sqlx::Error>(())
         };

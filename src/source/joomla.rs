@@ -1,51 +1,50 @@
 //! Joomla's own tables, read-only: 2.5 to 5, on MySQL, MariaDB or `PostgreSQL`. Shows what an anonymous visitor of the portal
-//! may see at the caller's time and nothing else; decides nothing and never writes.
-//!
-//! The account needs no more than this (prefix `jos_`; the last four lines are optional, and loa says what it goes without):
-//!
-//! ```sql
-//! GRANT SELECT ON portal.jos_content TO 'loa'@'…';       GRANT SELECT ON portal.jos_categories TO 'loa'@'…';
-//! GRANT SELECT ON portal.jos_viewlevels TO 'loa'@'…';    GRANT SELECT ON portal.jos_usergroups TO 'loa'@'…';
-//! GRANT SELECT ON portal.jos_extensions TO 'loa'@'…';    GRANT SELECT (id, name) ON portal.jos_users TO 'loa'@'…';
-//! GRANT SELECT ON portal.jos_tags TO 'loa'@'…';          GRANT SELECT ON portal.jos_contentitem_tag_map TO 'loa'@'…';
-//! ```
+//! may see at the caller's time and nothing else; decides nothing and never writes. `docs/sources/joomla.md` has the grants.
 //!
 //! Joomla's lists publish, hide, archive and move articles without touching `modified`, and no event marks the passing of
-//! `publish_up`. So every scan compares the whole visible set, never a timestamp. The text enters the fingerprint as MD5 sums
-//! made by the database: no text crosses the wire, but the server reads each visible article once a scan. Measured with
-//! 50,000 articles of 2.6 KB: about one second on MariaDB and on `PostgreSQL`, with the sums hardly more than without, and
-//! 11 MB on the wire.
+//! `publish_up`. So sets are compared, never timestamps, in two tiers (content-store.md §7):
+//!
+//! * A **sweep** lets the database add up a hash of what is public, for each 512 ids, and lists only where the sums differ
+//!   from those of what is known. It reads each article's row, but not its text; a *deep* sweep, some times a day, adds the
+//!   text, which finds what was changed behind Joomla's back.
+//! * A **hot** scan reads the newest rows by their primary key and those that readers see now, and asks for a sweep when a
+//!   category, an access level, a tag or a menu moved.
 
-mod body;
-mod dates;
-mod guests;
+mod article;
+pub(super) mod body;
+pub(super) mod dates;
+pub(super) mod guests;
+mod hot;
 mod layout;
-mod link;
-mod picture;
+mod lights;
+pub(super) mod link;
+mod memory;
+mod menus;
+pub(super) mod picture;
+mod print;
 mod query;
-mod tree;
+mod rules;
+mod sums;
+mod sweep;
+pub(super) mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use url::Url;
 
-use self::layout::{Layout, Optional};
-use self::link::{Parts, Template};
-use self::query::{Queries, full, light, list};
-use self::tree::{Node, Tree};
-use super::database::{Door, Row, Visit};
-use super::stamp::Stamp;
-use super::{Ask, Description, Fetched, Flip, Light, Reach, Rhythm, Scan, Source, SourceError, site_base, time_zone};
+use self::layout::Layout;
+use self::link::Template;
+use self::memory::Memory;
+use self::query::Queries;
+use super::database::{Door, Visit};
+use super::{Ask, Depth, Description, Fetched, Rhythm, Scan, Source, SourceError, site_base, time_zone};
 use crate::clock::Timestamp;
-use crate::domain::article::RawArticle;
-
-/// Full rows are read this many at a time.
-const CHUNK: usize = 200;
 
 /// The keys of a source of kind `joomla`.
 #[derive(Clone, Deserialize)]
@@ -57,8 +56,8 @@ pub struct Settings {
     pub prefix: Option<String>,
     /// The portal's address, to which links and pictures are relative.
     pub site_url: String,
-    /// Template of an article's address, of `{base} {id} {alias} {catid} {cat_path} {lang}`; by default the form that works
-    /// on every Joomla.
+    /// Template of an article's address, of `{base} {id} {alias} {catid} {cat_path} {menu_path} {lang}`; by default the form
+    /// that works on every Joomla.
     pub link: Option<String>,
     /// Access levels that an anonymous visitor has; found in the portal's own settings by default.
     pub guest_levels: Option<BTreeSet<i64>>,
@@ -66,10 +65,24 @@ pub struct Settings {
     /// need another.
     #[serde(default = "utc")]
     pub timezone: String,
+    /// From one sweep to the next, such as `10m`. Between them, hot scans look at what is new and what readers see.
+    #[serde(default = "ten_minutes")]
+    pub sweep: String,
+    /// From one deep sweep to the next, such as `6h`: it reads the texts too.
+    #[serde(default = "six_hours")]
+    pub deep: String,
 }
 
 fn utc() -> String {
     "UTC".to_owned()
+}
+
+fn ten_minutes() -> String {
+    "10m".to_owned()
+}
+
+fn six_hours() -> String {
+    "6h".to_owned()
 }
 
 impl fmt::Debug for Settings {
@@ -81,6 +94,8 @@ impl fmt::Debug for Settings {
             .field("link", &self.link)
             .field("guest_levels", &self.guest_levels)
             .field("timezone", &self.timezone)
+            .field("sweep", &self.sweep)
+            .field("deep", &self.deep)
             .finish()
     }
 }
@@ -95,23 +110,13 @@ pub struct Joomla {
     link: Template,
     guest_levels: Option<BTreeSet<i64>>,
     zone: TimeZone,
+    sweep: Duration,
+    deep: Duration,
+    memory: Mutex<Memory>,
     /// Found at the first visit; forgotten at each error and each [`Source::describe`].
     layout: Mutex<Option<Arc<Layout>>>,
     /// What was found first: to lose a part of it later is an error, not another portal or one without that part.
     first: Mutex<Option<Arc<Layout>>>,
-}
-
-/// Who may see what, at the moment of one visit.
-struct Rules {
-    layout: Arc<Layout>,
-    guests: BTreeSet<i64>,
-    tree: Tree,
-}
-
-impl Rules {
-    fn guest_list(&self) -> String {
-        list(&self.guests)
-    }
 }
 
 impl Joomla {
@@ -129,17 +134,33 @@ impl Joomla {
         if settings.guest_levels.as_ref().is_some_and(BTreeSet::is_empty) {
             return Err(fault("`guest_levels` is empty; leave it out or write [1]".to_owned()));
         }
+        let period = |key: &str, written: &str| {
+            let period = written.parse::<SignedDuration>().ok().and_then(|period| Duration::try_from(period).ok());
+            period.filter(|period| !period.is_zero()).ok_or_else(|| {
+                fault(format!(
+                    "`{key}` = \"{written}\" is no period; write a number and a unit, such as 90s, 10m or 6h"
+                ))
+            })
+        };
         Ok(Self {
             name: name.to_owned(),
-            door: Door::open(name, &settings.url)?,
+            door: Door::open(name, &settings.url)?.hinting(layout::HINTS),
             prefix: settings.prefix,
             base: site_base(name, &settings.site_url)?,
             link,
             guest_levels: settings.guest_levels,
             zone: time_zone(name, &settings.timezone)?,
+            sweep: period("sweep", &settings.sweep)?,
+            deep: period("deep", &settings.deep)?,
+            memory: Mutex::default(),
             layout: Mutex::default(),
             first: Mutex::default(),
         })
+    }
+
+    /// What this process remembers, for as long as the closure runs.
+    fn with_memory<T>(&self, use_it: impl FnOnce(&mut Memory) -> T) -> T {
+        use_it(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn remember(&self, layout: Option<Arc<Layout>>) {
@@ -151,7 +172,7 @@ impl Joomla {
         if let Some(known) = known {
             return Ok(known);
         }
-        let found = Arc::new(Layout::find(&self.door, visit, self.prefix.as_deref()).await?);
+        let found = Arc::new(Layout::find(&self.door, visit, self.prefix.as_deref(), self.link.uses_menus()).await?);
         if let Some(lost) = self.lost(&found) {
             return Err(SourceError::Refused(format!("{}: {lost}", self.door.place())));
         }
@@ -189,71 +210,12 @@ impl Joomla {
         Queries { engine: self.door.engine(), layout }
     }
 
-    async fn rules(&self, visit: &mut Visit<'_>) -> Result<Rules, SourceError> {
-        let layout = self.layout(visit).await?;
-        let queries = self.queries(&layout);
-        let guests = self.guests(visit, queries).await?;
-        let mut rows = Vec::new();
-        visit
-            .each(queries.categories(), None, |row| {
-                rows.push(Node {
-                    id: row.number(0),
-                    parent: row.number(1),
-                    title: row.text(2).to_owned(),
-                    alias: row.text(3).to_owned(),
-                    published: row.number(4),
-                    access: row.number(5),
-                    language: row.text(6).trim().to_owned(),
-                    is_root: row.text(7) == "system",
-                });
-            })
-            .await?;
-        let tree = Tree::new(rows, &guests);
-        Ok(Rules { layout, guests, tree })
-    }
-
-    async fn guests(&self, visit: &mut Visit<'_>, queries: Queries<'_>) -> Result<BTreeSet<i64>, SourceError> {
-        if let Some(levels) = &self.guest_levels {
-            return Ok(levels.clone());
-        }
-        let (mut levels, mut parents, mut group) = (Vec::new(), BTreeMap::new(), guests::PUBLIC);
-        if queries.layout.has(Optional::ViewLevels) {
-            visit.each(queries.view_levels(), None, |row| levels.push((row.number(0), row.text(1).to_owned()))).await?;
-        }
-        if queries.layout.has(Optional::Groups) {
-            visit
-                .each(queries.groups(), None, |row| {
-                    parents.insert(row.number(0), row.number(1));
-                })
-                .await?;
-        }
-        if queries.layout.has(Optional::Extensions) {
-            visit.each(queries.user_params(), None, |row| group = guests::guest_group(row.text(0))).await?;
-        }
-        Ok(guests::levels(&levels, &parents, group))
-    }
-
-    /// Titles of public tags by article.
-    async fn tags(
-        &self,
-        visit: &mut Visit<'_>,
-        rules: &Rules,
-        ids: Option<&str>,
-    ) -> Result<BTreeMap<i64, Vec<String>>, SourceError> {
-        let mut tags: BTreeMap<i64, Vec<String>> = BTreeMap::new();
-        if rules.layout.has(Optional::Tags) {
-            let sql = self.queries(&rules.layout).tags(&rules.guest_list(), ids);
-            visit.each(sql, None, |row| tags.entry(row.number(0)).or_default().push(row.text(1).to_owned())).await?;
-        }
-        Ok(tags)
-    }
-
     async fn look(&self, visit: &mut Visit<'_>) -> Result<Description, SourceError> {
         let rules = self.rules(visit).await?;
         let queries = self.queries(&rules.layout);
         let (mut server, mut count) = (String::new(), 0);
-        visit.each(queries.server(), None, |row| row.text(0).clone_into(&mut server)).await?;
-        visit.each(queries.count(), None, |row| count = row.number(0)).await?;
+        visit.read(queries.server(), |row| row.text(0).clone_into(&mut server)).await?;
+        visit.read(queries.count(), |row| count = row.number(0)).await?;
         let mut found = format!(
             "{} with the prefix `{}` on {server}: {count} published articles, {} public categories, guest levels {}",
             rules.layout.version,
@@ -266,99 +228,6 @@ impl Joomla {
             found = format!("{found}; goes without {} (no such table, or no grant)", lacking.join(", "));
         }
         Ok(Description { name: self.name.clone(), kind: "joomla", found })
-    }
-
-    async fn sweep(&self, visit: &mut Visit<'_>, now: Timestamp) -> Result<Scan, SourceError> {
-        let rules = self.rules(visit).await?;
-        let categories = rules.tree.categories();
-        let empty = categories.is_empty();
-        let mut scan =
-            Scan { reach: Reach::Whole, categories: Some(categories), categories_hide: true, ..Scan::default() };
-        if empty {
-            return Ok(scan);
-        }
-        let tags = self.tags(visit, &rules, None).await?;
-        let stamps: BTreeMap<i64, String> = rules.tree.visible().map(|id| (id, rules.tree.stamp(id))).collect();
-        let sql = self.queries(&rules.layout).light(&rules.guest_list(), &list(rules.tree.visible()));
-        let articles = &mut scan.articles;
-        let flips = &mut scan.flips;
-        let take = |row: Row| {
-            let id = row.number(light::ID);
-            let mut flip = |at: Option<Timestamp>| {
-                flips.extend(at.filter(|at| *at > now).map(|at| Flip { at, external_id: id.to_string() }));
-            };
-            if row.text(light::WAITING) == "1" {
-                flip(dates::parse(row.maybe(light::UP), &self.zone));
-                return;
-            }
-            // The last second of `publish_down` is still public.
-            flip(dates::parse(row.maybe(light::DOWN), &self.zone).map(|down| down.plus(Duration::from_secs(1))));
-            let mut stamp = Stamp::default();
-            stamp.part(self.base.as_str());
-            stamp.part(self.link.as_str());
-            stamp.maybe(stamps.get(&row.number(light::CATID)).map(String::as_str));
-            for column in [light::UP, light::DOWN].into_iter().chain(light::REST..light::END) {
-                stamp.maybe(row.maybe(column));
-            }
-            for tag in tags.get(&id).into_iter().flatten() {
-                stamp.part(tag);
-            }
-            articles.push(Light { external_id: id.to_string(), fingerprint: stamp.hex() });
-        };
-        visit.each(sql, Some(&dates::text(now, &self.zone)), take).await?;
-        Ok(scan)
-    }
-
-    async fn bring(&self, visit: &mut Visit<'_>, ids: &[i64], now: Timestamp) -> Result<Fetched, SourceError> {
-        let rules = self.rules(visit).await?;
-        let categories = list(rules.tree.visible());
-        let mut fetched = Fetched::default();
-        if categories.is_empty() {
-            return Ok(fetched);
-        }
-        let now = dates::text(now, &self.zone);
-        for ids in ids.chunks(CHUNK) {
-            let ids = list(ids);
-            let mut tags = self.tags(visit, &rules, Some(&ids)).await?;
-            let sql = self.queries(&rules.layout).full(&rules.guest_list(), &categories, &ids);
-            let articles = &mut fetched.articles;
-            let take = |row: Row| {
-                let tags = tags.remove(&row.number(full::ID)).unwrap_or_default();
-                articles.push(self.article(&row, &rules.tree, tags));
-            };
-            visit.each(sql, Some(&now), take).await?;
-        }
-        Ok(fetched)
-    }
-
-    fn article(&self, row: &Row, tree: &Tree, tags: Vec<String>) -> RawArticle {
-        let (id, catid) = (row.number(full::ID), row.number(full::CATID));
-        let date = |column| dates::parse(row.maybe(column), &self.zone);
-        let published = date(full::UP).or_else(|| date(full::CREATED)).unwrap_or_default();
-        let language = match row.text(full::LANGUAGE).trim() {
-            "" | "*" => tree.language(catid),
-            own => own,
-        };
-        let (intro, rest) = (row.text(full::INTRO), row.text(full::FULL));
-        let author = [full::ALIAS_OF_AUTHOR, full::AUTHOR].map(|column| row.text(column).trim());
-        let cat_path = tree.path(catid);
-        let parts = Parts { base: &self.base, id, alias: row.text(full::ALIAS), catid, cat_path: &cat_path, language };
-        RawArticle {
-            external_id: id.to_string(),
-            url: self.link.fill(parts),
-            base: Some(self.base.clone()),
-            title: row.text(full::TITLE).to_owned(),
-            // Without a second half, the editor marked no lede: the first is the whole body.
-            summary_html: if rest.trim().is_empty() { String::new() } else { body::expand(intro) },
-            content_html: body::expand(&body::join(intro, rest)),
-            authors: author.into_iter().find(|name| !name.is_empty()).map(str::to_owned).into_iter().collect(),
-            categories: tree.chain(catid).map(|node| node.id.to_string()).collect(),
-            tags,
-            published,
-            updated: date(full::MODIFIED).map(|modified| modified.max(published)),
-            language: language.to_owned(),
-            image: picture::picture(row.text(full::IMAGES)),
-        }
     }
 
     /// Keeps the connection after a good visit; after a bad one drops it and what was known of the tables.
@@ -385,18 +254,22 @@ impl Source for Joomla {
     }
 
     fn rhythm(&self) -> Rhythm {
-        Rhythm::Whole
+        Rhythm::Tiers { sweep: self.sweep }
     }
 
     async fn scan(&self, ask: &Ask<'_>) -> Result<Scan, SourceError> {
         let mut visit = self.door.enter().await?;
-        let result = self.sweep(&mut visit, ask.now).await;
+        let result = match ask.depth {
+            Depth::Sweep => self.sweep_all(&mut visit, ask).await,
+            Depth::Hot => self.hot(&mut visit, ask).await,
+        };
         self.settle(visit, result).await
     }
 
     async fn fetch(&self, ids: &BTreeSet<String>, now: Timestamp) -> Result<Fetched, SourceError> {
         // What is not a number is no id of Joomla's, so it is not visible.
         let ids: Vec<i64> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        self.with_memory(|memory| ids.iter().for_each(|id| _ = memory.newest.remove(id)));
         let mut visit = self.door.enter().await?;
         let result = self.bring(&mut visit, &ids, now).await;
         self.settle(visit, result).await

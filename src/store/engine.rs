@@ -136,7 +136,7 @@ impl Tx {
 }
 
 /// The steps of the schema: number, name, text for each engine. Never changed once they were released, only added to.
-const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 4] = [
     (1, "first", include_str!("migrations/sqlite/0001_first.sql"), include_str!("migrations/postgres/0001_first.sql")),
     (
         2,
@@ -144,6 +144,7 @@ const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
         include_str!("migrations/sqlite/0002_sources.sql"),
         include_str!("migrations/postgres/0002_sources.sql"),
     ),
+    (3, "feeds", include_str!("migrations/sqlite/0003_feeds.sql"), include_str!("migrations/postgres/0003_feeds.sql")),
     (
         4,
         "selections",
@@ -258,7 +259,8 @@ impl Store {
         migrator(false).run(&write).await.map_err(|e| migrate_fault(&e).unwrap_or_else(|| open(&e)))?;
         let read = SqlitePoolOptions::new()
             .max_connections(4)
-            .connect_with(options.read_only(true).create_if_missing(false))
+            // The system keeps the file's pages once for all readers; their own caches would keep them once each.
+            .connect_with(options.read_only(true).create_if_missing(false).pragma("cache_size", "-2000"))
             .await
             .map_err(|e| open(&e))?;
         let engine = Engine::Sqlite { write, read, path: path.to_owned(), lock: Arc::default() };

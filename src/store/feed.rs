@@ -22,7 +22,7 @@ pub struct Membership {
 }
 
 #[derive(FromRow)]
-struct FeedRow {
+pub(super) struct FeedRow {
     id: i64,
     slug: String,
     origin: String,
@@ -33,7 +33,7 @@ struct FeedRow {
 }
 
 impl FeedRow {
-    fn into_feed(self) -> Result<Feed> {
+    pub(super) fn into_feed(self) -> Result<Feed> {
         let mut spec: FeedSpec = from_json("feed.spec", &self.spec)?;
         spec.slug = self.slug;
         Ok(Feed {

@@ -3,6 +3,7 @@
 
 pub mod session;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -25,6 +26,9 @@ use crate::work::ingest::IngestError;
 
 /// Changes on the dashboard.
 const CHANGES: i64 = 25;
+
+/// Articles with findings on the console, at most.
+const FINDINGS: usize = 50;
 
 /// `GET /admin/login`
 pub async fn login_page(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse, Fault> {
@@ -76,7 +80,8 @@ pub async fn dashboard(req: HttpRequest, shared: Data<Shared>) -> Result<HttpRes
     let with = json!({
         "name": session.name, "csrf": session.csrf, "sources": sources, "queue": queue, "changes": changes,
         "endpoints": endpoints, "subscriptions": shared.store.count_subscriptions().await?,
-        "feeds": shared.publisher.all().len(), "note": note(&req, visit),
+        "feeds": shared.publisher.all().len(), "troubles": troubles(&shared, visit), "findings": findings(&shared),
+        "note": note(&req, visit),
     });
     shared.view.private("admin.html", visit, "admin", with)
 }
@@ -154,6 +159,28 @@ fn source(shared: &Shared, visit: Visit, name: &str, row: Option<&SourceRow>) ->
         "error": row.and_then(|r| r.error.clone()), "error_at": row.and_then(|r| r.error_at).map(moment),
         "faults": faults, "held": row.map_or(0, |r| r.held), "missing": row.map_or(0, |r| r.missing_polls),
     })
+}
+
+/// Feeds that are served as they were before, and why.
+fn troubles(shared: &Shared, visit: Visit) -> Vec<Value> {
+    let all = shared.publisher.all();
+    let told = all.iter().filter_map(|published| {
+        let trouble = published.trouble.as_ref()?;
+        let since = date::full(trouble.since, &shared.site.zone, visit.locale.as_str());
+        Some(json!({ "feed": published.feed.spec.title.as_str(), "since": since, "reason": trouble.reason }))
+    });
+    told.collect()
+}
+
+/// Articles that are not in a feed as they came, each once, with what its editor can do.
+fn findings(shared: &Shared) -> Vec<Value> {
+    let all = shared.publisher.all();
+    let mut seen = HashSet::new();
+    let told = all.iter().flat_map(|published| &published.findings);
+    told.filter(|finding| seen.insert((finding.article, finding.what.clone())))
+        .take(FINDINGS)
+        .map(|finding| json!({ "title": finding.title.as_str(), "what": finding.what, "left_out": finding.left_out }))
+        .collect()
 }
 
 fn lane(shared: &Shared, visit: Visit, depth: &QueueDepth) -> Value {

@@ -17,7 +17,7 @@ use crate::domain::site::Site;
 use crate::domain::subscriber::Locale;
 use crate::feed::document::Format;
 use crate::text::{catalog, date, excerpt};
-use crate::work::publish::Published;
+use crate::work::publish::published::Published;
 
 /// Articles on the page of a feed.
 pub const SHOWN: usize = 20;

@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::text::date::parse;
+use crate::work::publish::ready::Coding;
 
 /// What proxies append to a tag when they compress by themselves.
 const LEFTOVERS: [&str; 5] = ["-gzip", "-br", "-zstd", ";gz", "--gzip"];
@@ -28,26 +29,62 @@ fn opaque(tag: &str) -> &str {
     bare(tag).map_or(tag, |length| &tag[..length])
 }
 
-/// Whether the answer should be sent compressed by gzip, by the `Accept-Encoding` of the request.
+/// Whether one of these tags is this one, by a weak comparison. `*` names no version.
 #[must_use]
-pub fn wants_gzip(accept: Option<&str>) -> bool {
-    let Some(accept) = accept else { return false };
-    let (mut gzip, mut any, mut identity) = (None, None, None);
+pub fn names(none_match: &[&str], etag: &str) -> bool {
+    let all = none_match.iter().flat_map(|list| list.split(',')).map(str::trim);
+    all.filter(|tag| !tag.is_empty() && *tag != "*").any(|tag| opaque(tag) == opaque(etag))
+}
+
+/// Whether a reader takes an instance manipulation (RFC 3229 §10.5.3): only what is new in a feed.
+#[must_use]
+pub fn takes_deltas(a_im: &str) -> bool {
+    a_im.split(',').any(|part| {
+        let (word, parameters) = part.split_once(';').unwrap_or((part, ""));
+        word.trim().eq_ignore_ascii_case("feed") && weight(parameters) > 0.0
+    })
+}
+
+/// The coding in which an answer is sent, by the `Accept-Encoding` of the request (RFC 9110 §12.5.3): the heaviest that
+/// is there, of equals the densest. Without the header, or where nothing fits, identity: a reader that refuses even
+/// that gets it all the same, as the RFC lets us, since an error would serve it less.
+#[must_use]
+pub fn coding(accept: Option<&str>, offers: impl Fn(Coding) -> bool) -> Coding {
+    let Some(accept) = accept else { return Coding::Identity };
+    let (mut named, mut any) = ([None; 4], None);
     for part in accept.split(',') {
-        let (coding, parameters) = part.split_once(';').unwrap_or((part, ""));
-        let weight = match parameters.trim().strip_prefix("q=").or_else(|| parameters.trim().strip_prefix("Q=")) {
-            Some(q) => q.trim().parse::<f32>().unwrap_or(0.0),
-            None => 1.0,
-        };
-        match coding.trim().to_ascii_lowercase().as_str() {
-            "gzip" | "x-gzip" => gzip = Some(weight),
-            "*" => any = Some(weight),
-            "identity" => identity = Some(weight),
-            _ => {}
+        let (word, parameters) = part.split_once(';').unwrap_or((part, ""));
+        let q = weight(parameters);
+        let word = word.trim();
+        let is = |name: &str| word.eq_ignore_ascii_case(name);
+        match () {
+            () if is("br") => named[0] = Some(q),
+            () if is("zstd") => named[1] = Some(q),
+            () if is("gzip") || is("x-gzip") => named[2] = Some(q),
+            () if is("identity") => named[3] = Some(q),
+            () if is("*") => any = Some(q),
+            () => {}
         }
     }
-    let gzip = gzip.or(any).unwrap_or(0.0);
-    gzip > 0.0 && gzip >= identity.unwrap_or(0.0)
+    // What is named by nothing: identity is always fine, the others never.
+    let identity = named[3].or(any).unwrap_or(0.0);
+    let mut best = (identity, Coding::Identity);
+    for (coding, q) in Coding::DENSEST.into_iter().zip(named) {
+        let q = q.or(any).unwrap_or(0.0);
+        let denser = best.1 == Coding::Identity && q >= best.0;
+        if q > 0.0 && offers(coding) && (q > best.0 || denser) {
+            best = (q, coding);
+        }
+    }
+    best.1
+}
+
+/// The weight among the parameters of a list's member; 1 where none is said, 0 where it is nonsense.
+fn weight(parameters: &str) -> f32 {
+    match parameters.trim().strip_prefix("q=").or_else(|| parameters.trim().strip_prefix("Q=")) {
+        Some(q) => q.trim().parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0),
+        None => 1.0,
+    }
 }
 
 #[cfg(test)]
@@ -91,13 +128,44 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_sent_to_those_who_ask_for_it() {
-        for yes in ["gzip", "br, gzip;q=0.8", "*", "GZIP;q=1.0", "x-gzip", "identity;q=0.5, *;q=0.6"] {
-            assert!(wants_gzip(Some(yes)), "{yes}");
+    fn the_densest_of_what_a_reader_likes_best_is_sent() {
+        use Coding::{Brotli, Gzip, Identity, Zstd};
+        for (accept, sent) in [
+            ("gzip", Gzip),
+            ("GZIP;q=1.0", Gzip),
+            ("x-gzip", Gzip),
+            ("br, gzip", Brotli),
+            ("gzip, deflate, br, zstd", Brotli),
+            ("gzip, zstd", Zstd),
+            ("br;q=0.5, gzip;q=0.8", Gzip),
+            ("*", Brotli),
+            ("*;q=0.1, br;q=0", Zstd),
+            ("identity;q=0.5, *;q=0.6", Brotli),
+            ("identity;q=0, gzip", Gzip),
+            ("gzip;q=0.5, identity;q=0.5", Gzip),
+            ("", Identity),
+            ("deflate", Identity),
+            ("gzip;q=0", Identity),
+            ("*;q=0", Identity),
+            ("identity;q=0", Identity),
+            ("identity, gzip;q=0.5", Identity),
+            ("gzip;q=nonsense", Identity),
+            ("gzip;q=7", Identity),
+        ] {
+            assert_eq!(coding(Some(accept), |_| true), sent, "{accept}");
         }
-        for no in ["", "br", "gzip;q=0", "*;q=0", "gzip;q=0, *", "identity, gzip;q=0.5", "gzip;q=nonsense"] {
-            assert!(!wants_gzip(Some(no)), "{no}");
+        assert_eq!(coding(None, |_| true), Identity);
+        assert_eq!(coding(Some("br, gzip"), |coding| coding != Brotli), Gzip);
+    }
+
+    #[test]
+    fn only_who_asks_for_a_delta_takes_one() {
+        for yes in ["feed", "Feed", "vcdiff, feed", "feed;q=0.5, gzip"] {
+            assert!(takes_deltas(yes), "{yes}");
         }
-        assert!(!wants_gzip(None));
+        for no in ["", "vcdiff", "feed;q=0", "feeds"] {
+            assert!(!takes_deltas(no), "{no}");
+        }
+        assert!(names(&["\"x\", W/\"0a1b2c-gzip\""], ETAG) && !names(&["*"], ETAG) && !names(&["\"x\""], ETAG));
     }
 }

@@ -13,8 +13,8 @@ use actix_web::web::Data;
 use actix_web::{Error, HttpRequest};
 use serde_json::json;
 
-use super::Shared;
 use super::reply::Fault;
+use super::{Shared, feeds};
 use crate::text::catalog;
 
 /// Nothing from elsewhere, no script at all, no frame around our pages.
@@ -62,7 +62,10 @@ pub async fn dress(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let mut answer = next.call(req).await?.map_into_boxed_body();
+    let mut answer = match feeds::at_hand(&req) {
+        Some(answer) => req.into_response(answer),
+        None => next.call(req).await?.map_into_boxed_body(),
+    };
     let Some(shared) = answer.request().app_data::<Data<Shared>>().cloned() else { return Ok(answer) };
     let kind = Kind::of(answer.request().path());
     let status = answer.status();
@@ -74,7 +77,12 @@ pub async fn dress(
             answer = explain(answer, &shared, kind, &fault);
         }
     }
-    headers(answer.request().method() == Method::OPTIONS, kind, answer.headers_mut());
+    // What a 304 does not repeat, the reader has from when it got the document (RFC 9110 §15.4.5).
+    if status != StatusCode::NOT_MODIFIED {
+        headers(answer.request().method() == Method::OPTIONS, kind, answer.headers_mut());
+    } else if let Kind::Feed(_) = kind {
+        answer.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
     let status = answer.status().as_u16();
     match kind {
         Kind::Feed(format) => shared.metrics.feed_request(format, status),
@@ -143,7 +151,7 @@ fn headers(options: bool, kind: Kind, headers: &mut HeaderMap) {
         unless_set(CONTENT_SECURITY_POLICY, FEED_POLICY);
         unless_set(VARY, "Accept-Encoding");
         unless_set(ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-        unless_set(ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, Last-Modified, Link");
+        unless_set(ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, IM, Last-Modified, Link, Loa-Stale");
         if options {
             unless_set(ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS");
             unless_set(ACCESS_CONTROL_ALLOW_HEADERS, "If-None-Match, If-Modified-Since, A-IM");

@@ -1,51 +1,117 @@
-//! Feed documents, straight from memory: no rendering, compression or query in a request. Never negotiates the format:
-//! one address has one.
+//! Feed documents, straight from memory: whatever was rendered or compressed once is never again for another request.
+//! Never negotiates the format: one address has one.
 
+pub mod pace;
+
+use std::sync::Arc;
+
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, LAST_MODIFIED, LINK, LOCATION, VARY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LINK, LOCATION, VARY,
 };
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+
+use bytes::Bytes;
 
 use super::reply::Fault;
-use super::{Shared, browse, conditional, search};
+use super::{Shared, browse, conditional, search, visit};
 use crate::clock::Timestamp;
 use crate::feed::document::Format;
-use crate::work::publish::Ready;
+use crate::work::publish::archive::{ArchiveError, Found};
+use crate::work::publish::published::{Published, keep};
+use crate::work::publish::ready::{Coding, Ready};
 
 /// Seconds for which a reader need not ask for the list of feeds again.
 const LIST_AGE: u64 = 1800;
 
+/// What is read at an address with a version in it never changes.
+const FOR_GOOD: &str = "public, max-age=31536000, immutable";
+
+const ACCEPT_ENCODING_VALUE: HeaderValue = HeaderValue::from_static("Accept-Encoding");
+
+/// RFC 3229 §10.5.3 and §10.5.2.
+const A_IM: HeaderName = HeaderName::from_static("a-im");
+const IM: HeaderName = HeaderName::from_static("im");
+
+/// Of a feed that is served as it was before: for how many seconds, and why. (`Age` would be taken for a cache's, and
+/// `Warning` is obsolete: RFC 9111 §5.1, §5.5.)
+const STALE: HeaderName = HeaderName::from_static("loa-stale");
+
 /// `/feeds/{slug}.rss`, `.atom`, `.json`, and `/feeds/{slug}`, which is a page.
 pub async fn named(req: HttpRequest, shared: Data<Shared>, name: Path<String>) -> Result<HttpResponse, Fault> {
-    let small = name.to_ascii_lowercase();
-    let (slug, format) = match small.rsplit_once('.') {
-        Some((slug, extension)) => (slug, Some(Format::parse(extension).ok_or(Fault::NotFound)?)),
-        None => (small.as_str(), None),
-    };
-    if !shared.publisher.is_ready() {
-        return Err(Fault::Starting);
+    if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        let small = name.to_ascii_lowercase();
+        open(&shared, split(&small)?.0).await?;
+        return Ok(moved(&shared, &format!("feeds/{small}")));
     }
-    let Some(published) = shared.publisher.get(slug) else {
+    let (slug, format) = split(&name)?;
+    if shared.publisher.is_ready() && shared.publisher.get(slug).is_none() {
         return search::followed(&shared, slug, format).await;
-    };
-    if published.feed.retired {
-        return Err(Fault::Gone);
     }
-    if small != *name {
-        return Ok(moved(&shared, &small));
+    let published = open(&shared, slug).await?;
+    match format {
+        Some(format) => document(&req, &shared, &published, format).await,
+        None if published.feed.retired => Err(Fault::Gone),
+        None => browse::preview(&req, &shared, &published),
     }
-    let Some(format) = format else { return browse::preview(&req, &shared, &published) };
-    let own = shared.site.link(&format!("feeds/{small}"));
-    Ok(send(&req, &shared, published.document(format), published.changed, published.max_age, &own))
+}
+
+/// The answer to who asks for a document that stands ready, or has it already: most of what feeds are asked for, told
+/// before any route is looked for. `None` for everything else, which goes its usual way, where it would come to the same.
+pub fn at_hand(req: &ServiceRequest) -> Option<HttpResponse> {
+    let (slug, format) = req.path().strip_prefix("/feeds/")?.rsplit_once('.')?;
+    let format = Format::parse(format)?;
+    if !matches!(*req.method(), Method::GET | Method::HEAD) || req.headers().contains_key(A_IM) {
+        return None;
+    }
+    req.app_data::<Public>()?;
+    let shared = req.app_data::<Data<Shared>>()?;
+    let published = shared.publisher.get(slug)?;
+    if !published.is_read() || published.is_gone(shared.clock.now()) {
+        return None;
+    }
+    let asked = Asked::of(req.headers());
+    if let Some(answer) = not_modified(shared, &asked, &published, format) {
+        return Some(answer);
+    }
+    let ready = shared.publisher.at_hand(&published, format)?;
+    let coded = ready.coded_before(asked.coding(&ready))?;
+    shared.pace(req.request(), &asked).ok()?;
+    Some(send(&mut whole(shared, &published, format), &ready, coded))
+}
+
+/// That a listener has the doors to feeds.
+pub struct Public;
+
+/// 304 for who has this version.
+fn not_modified(shared: &Shared, asked: &Asked<'_>, published: &Published, format: Format) -> Option<HttpResponse> {
+    let head = published.head(format);
+    if !conditional::has_it(&asked.none_match, asked.since, &head.etag, published.changed) {
+        return None;
+    }
+    let mut answer = HttpResponse::NotModified();
+    answer.insert_header((ETAG, head.etag.as_str())).insert_header((LINK, head.link.as_str()));
+    stale(&mut answer, shared, published);
+    dated(&mut answer, shared, published);
+    Some(answer.finish())
+}
+
+/// The slug and the format that a name in an address stands for; a page has none.
+fn split(name: &str) -> Result<(&str, Option<Format>), Fault> {
+    match name.rsplit_once('.') {
+        Some((slug, extension)) => Ok((slug, Some(Format::parse(extension).ok_or(Fault::NotFound)?))),
+        None => Ok((name, None)),
+    }
 }
 
 /// The same address with a slash behind it: 301, for readers that remember.
 pub async fn slash(shared: Data<Shared>, name: Path<String>) -> Result<HttpResponse, Fault> {
     let small = name.to_ascii_lowercase();
     let slug = small.rsplit_once('.').map_or(small.as_str(), |(slug, _)| slug);
-    shared.publisher.get(slug).map(|_| moved(&shared, &small)).ok_or(Fault::NotFound)
+    shared.publisher.get(slug).map(|_| moved(&shared, &format!("feeds/{small}"))).ok_or(Fault::NotFound)
 }
 
 /// `/feeds`: the list is the front page.
@@ -60,19 +126,11 @@ pub async fn list(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse
     }
     let opml = shared.publisher.opml().ok_or(Fault::Starting)?;
     let changed = shared.publisher.all().iter().map(|p| p.changed).max().unwrap_or_default();
-    Ok(send(&req, &shared, &opml, changed, LIST_AGE, &shared.site.link("feeds.opml")))
+    Ok(answer(&req, &shared, &opml, changed, LIST_AGE, &shared.site.link("feeds.opml")).await)
 }
 
-/// A document or page that is to be asked for by another name below `/feeds/`.
-pub fn moved(shared: &Shared, to: &str) -> HttpResponse {
-    HttpResponse::MovedPermanently()
-        .insert_header((LOCATION, format!("{}feeds/{to}", shared.view.root())))
-        .insert_header((CACHE_CONTROL, "public, max-age=86400"))
-        .finish()
-}
-
-/// Sends a document, or 304 to who has it.
-pub fn send(
+/// Sends a document that is no version of a feed, or 304 to who has it: `own` is its address, `changed` when it last did.
+pub async fn answer(
     req: &HttpRequest,
     shared: &Shared,
     ready: &Ready,
@@ -80,32 +138,230 @@ pub fn send(
     max_age: u64,
     own: &str,
 ) -> HttpResponse {
-    // A clock that was set back must not make the feed come from the future (RFC 9110 §8.8.2.1).
-    let changed = changed.min(shared.clock.now());
-    let none_match: Vec<&str> = values(req.headers(), &IF_NONE_MATCH).collect();
-    let since = values(req.headers(), &IF_MODIFIED_SINCE).next();
-    let has_it = conditional::has_it(&none_match, since, &ready.etag, changed);
+    let asked = Asked::of(req.headers());
+    let has_it = conditional::has_it(&asked.none_match, asked.since, &ready.etag, changed);
     let mut answer = if has_it { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer
         .insert_header((ETAG, ready.etag.as_str()))
-        .insert_header((LAST_MODIFIED, changed.http_date()))
-        .insert_header((
-            CACHE_CONTROL,
-            format!("public, max-age={max_age}, stale-while-revalidate=86400, stale-if-error=604800"),
-        ))
-        .insert_header((VARY, "Accept-Encoding"))
-        .insert_header((LINK, format!("<{own}>; rel=\"self\"")));
+        .insert_header((LINK, format!("<{own}>; rel=\"self\"")))
+        // A clock that was set back must not make it come from the future (RFC 9110 §8.8.2.1).
+        .insert_header((LAST_MODIFIED, changed.min(shared.clock.now()).http_date()))
+        .insert_header((CACHE_CONTROL, keep(max_age)))
+        .insert_header((VARY, ACCEPT_ENCODING_VALUE));
+    if has_it { answer.finish() } else { packed(&mut answer, &asked, ready).await }
+}
+
+/// `/feeds/{slug}/archive/{month}.atom`: leads to what there is of that month now.
+pub async fn month(
+    req: HttpRequest,
+    shared: Data<Shared>,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse, Fault> {
+    let (slug, file) = path.into_inner();
+    archive(&req, &shared, &slug, None, &file).await
+}
+
+/// `/feeds/{slug}/archive/{version}/{month}.atom`: never changes.
+pub async fn part(
+    req: HttpRequest,
+    shared: Data<Shared>,
+    path: Path<(String, String, String)>,
+) -> Result<HttpResponse, Fault> {
+    let (slug, version, file) = path.into_inner();
+    archive(&req, &shared, &slug, Some(&version), &file).await
+}
+
+async fn archive(
+    req: &HttpRequest,
+    shared: &Shared,
+    slug: &str,
+    version: Option<&str>,
+    file: &str,
+) -> Result<HttpResponse, Fault> {
+    let name = file.strip_suffix(".atom").ok_or(Fault::NotFound)?;
+    let published = open(shared, slug).await?;
+    let found = shared.publisher.archive(&published, version, name).await.map_err(|error| match error {
+        ArchiveError::Store(error) => error.into(),
+        error => {
+            tracing::error!(feed = slug, "the archive {name} is not served: {error}");
+            Fault::Internal
+        }
+    })?;
+    let ready = match found {
+        Found::Document(ready) => ready,
+        Found::Now(path) => {
+            let keep = format!("public, max-age={}", published.max_age);
+            let to = format!("{}{path}", shared.view.root());
+            return Ok(HttpResponse::Found()
+                .insert_header((LOCATION, to))
+                .insert_header((CACHE_CONTROL, keep))
+                .finish());
+        }
+        Found::Moved(path) => return Ok(moved(shared, &path)),
+        Found::Gone => return Err(Fault::Gone),
+        Found::Nothing => return Err(Fault::NotFound),
+    };
+    let asked = Asked::of(req.headers());
+    let has_it = conditional::has_it(&asked.none_match, None, &ready.etag, published.changed);
+    let mut answer = if has_it { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer
+        .insert_header((ETAG, ready.etag.as_str()))
+        .insert_header((CACHE_CONTROL, FOR_GOOD))
+        .insert_header((VARY, ACCEPT_ENCODING_VALUE));
     if has_it {
-        return answer.finish();
+        return Ok(answer.finish());
     }
-    answer.insert_header((CONTENT_TYPE, ready.content_type));
-    let accept: Vec<&str> = values(req.headers(), &ACCEPT_ENCODING).collect();
-    let accept = (!accept.is_empty()).then(|| accept.join(","));
-    // Where compression came to nothing there are plain bytes for everybody.
-    if !ready.gzip.is_empty() && conditional::wants_gzip(accept.as_deref()) {
-        return answer.insert_header((CONTENT_ENCODING, "gzip")).body(ready.gzip.clone());
+    shared.pace(req, &asked)?;
+    Ok(packed(&mut answer, &asked, &ready).await)
+}
+
+/// The feed with its documents, if its address still answers.
+async fn open(shared: &Shared, slug: &str) -> Result<Arc<Published>, Fault> {
+    if !shared.publisher.is_ready() {
+        return Err(Fault::Starting);
     }
-    answer.body(ready.identity.clone())
+    let published = shared.publisher.open(slug).await?.ok_or(Fault::NotFound)?;
+    if !published.is_read() {
+        return Err(Fault::Starting);
+    }
+    if published.is_gone(shared.clock.now()) { Err(Fault::Gone) } else { Ok(published) }
+}
+
+async fn document(
+    req: &HttpRequest,
+    shared: &Shared,
+    published: &Arc<Published>,
+    format: Format,
+) -> Result<HttpResponse, Fault> {
+    let asked = Asked::of(req.headers());
+    let head = published.head(format);
+    if let Some(answer) = not_modified(shared, &asked, published, format) {
+        return Ok(answer);
+    }
+    if let Some(ready) = delta(shared, &asked, published, format).await? {
+        let mut answer = HttpResponse::build(StatusCode::IM_USED);
+        // RFC 3229 §10.8.1: caches that do not know deltas must not keep this as the document.
+        answer
+            .insert_header((ETAG, head.etag.as_str()))
+            .insert_header((LINK, head.link.as_str()))
+            .insert_header((IM, "feed"))
+            .insert_header((CACHE_CONTROL, "no-store, im"))
+            .insert_header((VARY, "Accept-Encoding, A-IM, If-None-Match"));
+        return Ok(packed(&mut answer, &asked, &ready).await);
+    }
+    shared.pace(req, &asked)?;
+    let ready = shared.publisher.document(published, format).await;
+    Ok(packed(&mut whole(shared, published, format), &asked, &ready).await)
+}
+
+/// 200, but for the document.
+fn whole(shared: &Shared, published: &Published, format: Format) -> HttpResponseBuilder {
+    let head = published.head(format);
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((ETAG, head.etag.as_str())).insert_header((LINK, head.link.as_str()));
+    stale(&mut answer, shared, published);
+    dated(&mut answer, shared, published);
+    answer
+}
+
+async fn delta(
+    shared: &Shared,
+    asked: &Asked<'_>,
+    published: &Arc<Published>,
+    format: Format,
+) -> Result<Option<Arc<Ready>>, Fault> {
+    if asked.none_match.is_empty() || !asked.takes_deltas {
+        return Ok(None);
+    }
+    let Some(past) = published.past(format).position(|etag| conditional::names(&asked.none_match, etag)) else {
+        return Ok(None);
+    };
+    Ok(shared.publisher.delta(published, format, past).await?)
+}
+
+/// What of a request the answer depends on.
+struct Asked<'r> {
+    none_match: Vec<&'r str>,
+    since: Option<&'r str>,
+    headers: &'r HeaderMap,
+    takes_deltas: bool,
+}
+
+impl<'r> Asked<'r> {
+    fn of(headers: &'r HeaderMap) -> Self {
+        Self {
+            none_match: values(headers, &IF_NONE_MATCH).collect(),
+            since: values(headers, &IF_MODIFIED_SINCE).next(),
+            headers,
+            takes_deltas: values(headers, &A_IM).any(conditional::takes_deltas),
+        }
+    }
+
+    /// The coding in which the reader wants it.
+    fn coding(&self, ready: &Ready) -> Coding {
+        let mut accepts = values(self.headers, &ACCEPT_ENCODING);
+        let first = accepts.next();
+        // Several headers are one list (RFC 9110 §5.3); hardly anybody sends more than one.
+        let joined = accepts.next().map(|_| values(self.headers, &ACCEPT_ENCODING).collect::<Vec<_>>().join(","));
+        conditional::coding(joined.as_deref().or(first), |coding| ready.offers(coding))
+    }
+}
+
+impl Shared {
+    /// Lets a full fetch in, or says how long to wait: only those wait who fetch the same again and again without ever
+    /// saying what they have.
+    fn pace(&self, req: &HttpRequest, asked: &Asked<'_>) -> Result<(), Fault> {
+        if req.method() != Method::GET || !asked.none_match.is_empty() || asked.since.is_some() {
+            return Ok(());
+        }
+        let Some(from) = visit::client_address(req, &self.trusted_proxies) else { return Ok(()) };
+        let front = from.is_loopback() || self.trusted_proxies.iter().any(|net| net.contains(&from));
+        if front {
+            return Ok(());
+        }
+        self.pace.fetch(from, req.path(), self.clock.now()).map_err(Fault::TooMany)
+    }
+}
+
+/// What is to be asked for by another name below the site's address.
+pub fn moved(shared: &Shared, to: &str) -> HttpResponse {
+    HttpResponse::MovedPermanently()
+        .insert_header((LOCATION, format!("{}{to}", shared.view.root())))
+        .insert_header((CACHE_CONTROL, "public, max-age=86400"))
+        .finish()
+}
+
+fn stale(answer: &mut HttpResponseBuilder, shared: &Shared, published: &Published) {
+    if let Some(trouble) = &published.trouble {
+        let seconds = shared.clock.now().since(trouble.since).as_secs();
+        answer.insert_header((STALE, format!("{seconds};reason=proof")));
+    }
+}
+
+fn dated(answer: &mut HttpResponseBuilder, shared: &Shared, published: &Published) {
+    // What comes from the future is none of a reader's business (RFC 9110 §8.8.2.1): a clock may have been set back, and
+    // a version's date is the end of its second.
+    let now = shared.clock.now();
+    if published.changed <= now {
+        answer.insert_header((LAST_MODIFIED, published.last_modified.as_str()));
+    } else {
+        answer.insert_header((LAST_MODIFIED, now.http_date()));
+    }
+    answer
+        .insert_header((CACHE_CONTROL, published.cache_control.as_str()))
+        .insert_header((VARY, ACCEPT_ENCODING_VALUE));
+}
+
+async fn packed(answer: &mut HttpResponseBuilder, asked: &Asked<'_>, ready: &Ready) -> HttpResponse {
+    send(answer, ready, ready.coded(asked.coding(ready)).await)
+}
+
+fn send(answer: &mut HttpResponseBuilder, ready: &Ready, (coding, bytes): (Coding, Bytes)) -> HttpResponse {
+    answer.insert_header((CONTENT_TYPE, HeaderValue::from_static(ready.content_type)));
+    if let Some(word) = coding.word() {
+        answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static(word)));
+    }
+    answer.body(bytes)
 }
 
 fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {

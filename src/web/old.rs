@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::Shared;
 use super::dress::FEED_POLICY;
-use super::feeds::send;
+use super::feeds;
 use super::reply::Fault;
 use crate::work::old::OldAddress;
 
@@ -26,19 +26,22 @@ pub async fn answer(req: &HttpRequest, shared: &Shared, old: &OldAddress) -> Res
     if !shared.publisher.is_ready() {
         return Err(Fault::Starting);
     }
-    let published = shared.publisher.get(&old.feed).ok_or_else(|| {
+    let published = shared.publisher.open(&old.feed).await?.ok_or_else(|| {
         tracing::warn!(feed = old.feed, path = old.path, "an old address leads to a feed that does not exist");
         Fault::NotFound
     })?;
+    if !published.is_read() {
+        return Err(Fault::Starting);
+    }
     if published.feed.retired {
         return Err(Fault::Gone);
     }
-    let ready = shared.old.document(old, &published).await.map_err(|error| {
+    let ready = shared.old.document(old, &published, &shared.publisher).await.map_err(|error| {
         tracing::error!(path = old.path, "an old address cannot be answered: {error}");
         Fault::Internal
     })?;
     let own = shared.old.link(old);
-    let mut answer = send(req, shared, &ready, published.changed, published.max_age, &own);
+    let mut answer = feeds::answer(req, shared, &ready, published.changed, published.max_age, &own).await;
     // Its path does not tell what it is.
     let headers = answer.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(FEED_POLICY));

@@ -10,7 +10,8 @@ use super::view::{self, View};
 use super::visit::Visit;
 use crate::domain::feed::FeedOrigin;
 use crate::domain::site::Site;
-use crate::work::publish::{Published, Publisher};
+use crate::work::publish::Publisher;
+use crate::work::publish::published::Published;
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::browse::{article, formats, reason_words, weekly_words};
-use super::feeds::{moved, send};
+use super::feeds::{answer, moved};
 use super::reply::Fault;
 use super::subscriber::Asked as Form;
 use super::visit::Visit;
@@ -29,11 +29,11 @@ pub async fn document(req: HttpRequest, shared: Data<Shared>, format: Path<Strin
     }
     let path = search::path(&query::write(&asked.selection), Some(format));
     if !asked.canonical {
-        return Ok(moved(&shared, path.trim_start_matches("feeds/")));
+        return Ok(moved(&shared, &path));
     }
     let results = find(&req, &shared, &asked.selection).await?;
     let own = shared.site.link(&path);
-    Ok(send(&req, &shared, results.document(format), results.changed, results.max_age, &own))
+    Ok(answer(&req, &shared, results.document(format), results.changed, results.max_age, &own).await)
 }
 
 /// `/feeds/search`: the form, and what was found.
@@ -64,7 +64,7 @@ pub async fn page(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse
 pub async fn followed(shared: &Shared, slug: &str, format: Option<Format>) -> Result<HttpResponse, Fault> {
     let query = if slug.starts_with("s-") { shared.store.selection_query(slug).await? } else { None };
     let path = search::path(&query.ok_or(Fault::NotFound)?, format);
-    Ok(moved(shared, path.trim_start_matches("feeds/")))
+    Ok(moved(shared, &path))
 }
 
 /// Makes a selection a feed for somebody whom the operator trusts. Answers its row id.

@@ -158,16 +158,16 @@ impl Ingest {
         self
     }
 
+    /// Tells this one, too, how far a long import is. The first one stays.
+    pub fn watch(&self, progress: Progress) {
+        let _ = self.progress.set(progress);
+    }
+
     /// The same ingest with these rules of who an article is by; otherwise those of [`Credit::default`].
     #[must_use]
     pub fn crediting(mut self, credit: Credit) -> Self {
         self.credit = credit;
         self
-    }
-
-    /// Tells this one, too, how far a long import is. The first one stays.
-    pub fn watch(&self, progress: Progress) {
-        let _ = self.progress.set(progress);
     }
 
     /// Names of the sources.

@@ -158,6 +158,7 @@ fn category_ref<S: std::hash::BuildHasher>(id: &str, categories: &HashMap<String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::subscriber::Locale;
 
     const SIGNED: &str = "<p>Sáng nay, hội nghị họp.</p><p style=\"text-align: right\"><strong>Trúc Linh</strong></p>";
 
@@ -179,6 +180,32 @@ mod tests {
             assert_eq!(by(nobody, SIGNED, true), ["Trúc Linh"], "{nobody:?}");
             assert_eq!(by(nobody, SIGNED, false), nobody, "{nobody:?}");
         }
+    }
+
+    #[test]
+    fn an_article_keeps_the_text_that_its_credit_was_read_from() {
+        let raw = RawArticle {
+            external_id: "1".to_owned(),
+            url: "/1".to_owned(),
+            title: "Hội nghị".to_owned(),
+            summary_html: "<p>(TUAG)- Sáng nay, hội nghị họp.</p>".to_owned(),
+            content_html: SIGNED.to_owned(),
+            ..RawArticle::default()
+        };
+        let site = Site {
+            imprint: crate::domain::site::Imprint::default(),
+            title: "Cổng".into(),
+            base_url: "https://tinhuy.example.vn/".parse().expect("a URL"),
+            authority: "tinhuy.example.vn,2021".to_owned(),
+            locale: Locale::Vi,
+            zone: jiff::tz::TimeZone::UTC,
+        };
+        let with = |credit: &Credit| normalise("cong", &raw, &HashMap::new(), &site, credit).expect("fit");
+        let plain = with(&Credit::default());
+        assert_eq!((plain.authors.len(), plain.agency.as_deref()), (0, Some("TUAG")));
+        let read = with(&Credit { byline: true, agencies: Agencies::new(&["TTXVN"]) });
+        assert_eq!((read.authors.as_slice(), read.agency.as_deref()), (&["Trúc Linh".into()][..], None));
+        assert!(read.content_html.contains("Trúc Linh") && read.summary.starts_with("(TUAG)-"));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::publish::{Published, Ready, ready};
+use super::publish::Publisher;
+use super::publish::published::Published;
+use super::publish::ready::Ready;
 use super::shelf::Shelf;
 use crate::clock::Timestamp;
 use crate::domain::article::StoredArticle;
@@ -15,6 +17,7 @@ use crate::domain::site::Site;
 use crate::feed::address;
 use crate::feed::document::{Document, Format, RenderError};
 use crate::feed::edition::Edition;
+use crate::store::engine::StoreError;
 
 /// Documents that are kept: more than any portal had.
 const MOST_KEPT: usize = 2_000;
@@ -47,6 +50,20 @@ pub struct OldAddress {
     /// Scheme and host that the old ids begin with, and the old address itself; else those of the articles' own links,
     /// and of loa.
     pub origin: Option<Url>,
+}
+
+/// Why an old address has no document.
+#[derive(Debug, thiserror::Error)]
+pub enum OldError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No document could be made.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The process is going down.
+    #[error("making the document broke off: {0}")]
+    Broken(#[from] tokio::task::JoinError),
 }
 
 /// The table of old addresses.
@@ -90,23 +107,28 @@ impl OldFeeds {
     /// The document at an old address, of what its feed holds now.
     ///
     /// # Errors
-    /// When no document can be made.
-    pub async fn document(&self, old: &OldAddress, feed: &Published) -> Result<Arc<Ready>, RenderError> {
+    /// When the database fails, or no document can be made.
+    pub async fn document(
+        &self,
+        old: &OldAddress,
+        feed: &Published,
+        publisher: &Publisher,
+    ) -> Result<Arc<Ready>, OldError> {
         let own = self.link(old);
         self.shelf
             .get(&own, feed.feed.version, async {
-                let mut document = Document::new(&self.site, &feed.feed, &feed.articles);
-                rename(&mut document, old, &feed.articles);
-                document.own = Some((old.format, own.clone()));
-                let format = old.format;
-                let made = tokio::task::spawn_blocking(move || Edition::of(document));
-                let made = made.await.map_err(|_| RenderError::Writer {
-                    format: format.name(),
-                    reason: "the process is going down".to_owned(),
-                })?;
-                let ready = ready(format.content_type(), made?.bytes(format).to_vec());
-                let bytes = ready.identity.len() + ready.gzip.len();
-                Ok((ready, bytes))
+                let articles = publisher.articles(feed).await?;
+                let (site, feed, old, own) = (self.site.clone(), feed.feed.clone(), old.clone(), own.clone());
+                let made = tokio::task::spawn_blocking(move || -> Result<Ready, RenderError> {
+                    let mut document = Document::new(&site, &feed, &articles);
+                    rename(&mut document, &old, &articles);
+                    document.elsewhere = Some((old.format, own));
+                    let edition = Edition::of(document)?;
+                    Ok(Ready::new(old.format.content_type(), edition.bytes(old.format).to_vec()))
+                });
+                let ready = made.await??;
+                let weight = ready.weight();
+                Ok((ready, weight))
             })
             .await
     }

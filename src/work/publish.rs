@@ -1,70 +1,82 @@
-//! Publishing: each version of a feed is rendered and compressed once, off the request path, and kept in memory with
-//! everything that a reader's request needs. A version that fails its proof never replaces the last good one.
+//! Publishing: each version of a feed is rendered, proven and packed once, off the threads that answer, and kept in
+//! memory. A version that fails its proof never replaces the last good one, which goes on with the reason beside it.
+
+pub mod archive;
+mod delta;
+pub mod part;
+pub mod published;
+pub mod ready;
+pub mod shelf;
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use sha2::{Digest, Sha256};
-
+use self::archive::Parts;
+use self::published::{Published, Trouble, index};
+use self::ready::Ready;
+use self::shelf::{Key, Shelf};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::article::StoredArticle;
 use crate::domain::feed::{Feed, FeedOrigin};
 use crate::domain::site::Site;
-use crate::feed::document::{Document, Format};
+use crate::feed::document::{Document, Format, Place, Tombstone};
 use crate::feed::edition::Edition;
 use crate::feed::opml;
-use crate::store::engine::{Result, Store};
+use crate::store::engine::{Result, Store, StoreError};
 use crate::text::collate;
 
 /// The window over which "about N articles a week" is counted.
 const RHYTHM: Duration = Duration::from_hours(28 * 24);
 
-/// One document, ready to be sent.
-#[derive(Clone, Debug)]
-pub struct Ready {
-    /// Media type with its charset.
-    pub content_type: &'static str,
-    /// Weak entity tag: one for a version, whatever the coding (RFC 9110 §8.8.1).
-    pub etag: String,
-    /// The bytes as they are.
-    pub identity: Bytes,
-    /// The same, compressed by gzip.
-    pub gzip: Bytes,
+/// How long a feed tells of what left it.
+const MOURNING: Duration = Duration::from_hours(30 * 24);
+
+/// Tombstones at most in a document.
+const TOMBSTONES: i64 = 100;
+
+/// Feeds that a retired one names.
+const INSTEAD: i64 = 5;
+
+/// Bytes of unpacked and compressed documents that are kept for readers.
+const SHELF: usize = 16 << 20;
+
+/// One feed: what is served, and what is to be served.
+struct Slot {
+    /// Held while a version is made: two never are at once.
+    flight: tokio::sync::Mutex<()>,
+    state: RwLock<State>,
 }
 
-/// Everything about one version of a feed.
-#[derive(Clone, Debug)]
-pub struct Published {
-    /// The feed.
-    pub feed: Feed,
-    /// RSS, Atom and JSON.
-    documents: [Ready; 3],
-    /// When it last changed: `Last-Modified`.
-    pub changed: Timestamp,
-    /// Articles that it shows, the newest first; for its page.
-    pub articles: Arc<Vec<StoredArticle>>,
-    /// About how many articles a week it brings.
-    pub weekly: i64,
-    /// Seconds for which a reader need not ask again.
-    pub max_age: u64,
+struct State {
+    /// The feed as it stands in the store.
+    newest: Feed,
+    /// The version that was last tried, well or in vain.
+    tried: i64,
+    /// What is served.
+    published: Arc<Published>,
 }
 
-impl Published {
-    /// The document in one format.
-    #[must_use]
-    pub fn document(&self, format: Format) -> &Ready {
-        match format {
-            Format::Rss => &self.documents[0],
-            Format::Atom => &self.documents[1],
-            Format::Json => &self.documents[2],
-        }
+impl Slot {
+    fn published(&self) -> Arc<Published> {
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner).published)
     }
+
+    /// The feed, if there is a version of it that was not tried.
+    fn untried(&self) -> Option<Feed> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        (state.tried < state.newest.version).then(|| state.newest.clone())
+    }
+}
+
+/// What a document of the newest articles is made of.
+struct Material {
+    articles: Vec<StoredArticle>,
+    deleted: Vec<Tombstone>,
+    weekly: i64,
+    ended: Option<Timestamp>,
+    instead: Vec<Feed>,
 }
 
 /// The feeds as they are served. One for the process; read without waiting.
@@ -72,10 +84,13 @@ pub struct Publisher {
     store: Store,
     clock: Clock,
     site: Site,
-    items: i64,
+    hub: Option<String>,
+    items: usize,
     seen: AtomicI64,
-    feeds: RwLock<HashMap<String, Arc<Published>>>,
-    opml: RwLock<Option<Ready>>,
+    feeds: RwLock<HashMap<String, Arc<Slot>>>,
+    shelf: Shelf,
+    parts: Mutex<Parts>,
+    opml: RwLock<Option<Arc<Ready>>>,
 }
 
 impl Publisher {
@@ -86,37 +101,92 @@ impl Publisher {
             store,
             clock,
             site,
-            items: i64::try_from(items).unwrap_or(i64::MAX),
+            hub: None,
+            items,
             seen: AtomicI64::new(-1),
             feeds: RwLock::default(),
+            shelf: Shelf::new(SHELF),
+            parts: Mutex::default(),
             opml: RwLock::default(),
         }
     }
 
     /// Articles in a document, at most.
     #[must_use]
-    pub fn items(&self) -> usize {
-        usize::try_from(self.items).unwrap_or(usize::MAX)
+    pub const fn items(&self) -> usize {
+        self.items
     }
 
-    /// The feed of that name, if it was ever published.
+    /// The same, naming a `WebSub` hub in every document and header.
+    #[must_use]
+    pub fn with_hub(mut self, url: impl Into<String>) -> Self {
+        self.hub = Some(url.into());
+        self
+    }
+
+    /// The feed of that name, if there ever was one. Before it was read it has no documents: see [`Publisher::open`].
     #[must_use]
     pub fn get(&self, slug: &str) -> Option<Arc<Published>> {
-        self.feeds.read().unwrap_or_else(PoisonError::into_inner).get(slug).cloned()
+        self.slot(slug).map(|slot| slot.published())
+    }
+
+    /// The feed of that name with its documents: read now if it was not yet, by one of those who ask.
+    ///
+    /// # Errors
+    /// When the database fails and the feed was never read.
+    pub async fn open(&self, slug: &str) -> Result<Option<Arc<Published>>> {
+        let Some(slot) = self.slot(slug) else { return Ok(None) };
+        let published = slot.published();
+        if !published.is_read() {
+            self.make(&slot).await?;
+            return Ok(Some(slot.published()));
+        }
+        Ok(Some(published))
+    }
+
+    /// A document of a feed, if it stands ready.
+    #[must_use]
+    pub fn at_hand(&self, published: &Published, format: Format) -> Option<Arc<Ready>> {
+        self.shelf.get(&Key::Document { feed: published.feed.id, version: published.feed.version, format })
+    }
+
+    /// A document of a feed, ready to be sent: from the shelf, or unpacked and compressed by the first who asks.
+    pub async fn document(&self, published: &Arc<Published>, format: Format) -> Arc<Ready> {
+        if let Some(ready) = self.at_hand(published, format) {
+            return ready;
+        }
+        let key = Key::Document { feed: published.feed.id, version: published.feed.version, format };
+        let work = Arc::clone(published);
+        // Work that is spawned begins at once, awaited or not: only whoever makes it may spawn it.
+        let make = async { tokio::task::spawn_blocking(move || work.ready(format)).await };
+        let made = self.shelf.get_or_make(key, make).await;
+        made.unwrap_or_else(|e| {
+            tracing::error!(feed = published.feed.spec.slug, "a document was not compressed: {e}");
+            Arc::new(Ready::tagged(format.content_type(), published.head(format).etag.clone(), published.bytes(format)))
+        })
+    }
+
+    /// The newest articles of a feed, whole: as many as its documents show.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn articles(&self, published: &Published) -> Result<Vec<StoredArticle>> {
+        let limit = i64::try_from(self.items).unwrap_or(i64::MAX);
+        self.store.feed_articles(published.feed.id, limit).await
     }
 
     /// All feeds that are still declared, by title in the order of the alphabet.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Published>> {
-        let feeds = self.feeds.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<Arc<Published>> = feeds.values().filter(|p| !p.feed.retired).cloned().collect();
+        let mut all: Vec<Arc<Published>> = self.slots().iter().map(|slot| slot.published()).collect();
+        all.retain(|published| !published.feed.retired);
         all.sort_by_cached_key(|p| (collate::key(&p.feed.spec.title), p.feed.id));
         all
     }
 
     /// The list of all feeds, as OPML.
     #[must_use]
-    pub fn opml(&self) -> Option<Ready> {
+    pub fn opml(&self) -> Option<Arc<Ready>> {
         self.opml.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -126,34 +196,27 @@ impl Publisher {
         self.seen.load(Ordering::Acquire) >= 0
     }
 
-    /// Renders every feed that moved since the last call. Answers how many.
+    /// Looks which feeds there are and which moved, and makes none of them. Answers how many moved.
     ///
     /// # Errors
-    /// When the database fails; what was published stays.
-    pub async fn refresh(&self) -> Result<usize> {
-        let moved = self.store.feeds_since(self.seen.load(Ordering::Acquire)).await?;
-        let mut highest = self.seen.load(Ordering::Acquire).max(0);
+    /// When the database fails.
+    pub async fn look(&self) -> Result<usize> {
+        let seen = self.seen.load(Ordering::Acquire);
+        let moved = self.store.feeds_since(seen).await?;
+        let highest = moved.iter().map(|feed| feed.version).fold(seen.max(0), i64::max);
         let count = moved.len();
-        for feed in moved {
-            highest = highest.max(feed.version);
+        {
+            let mut feeds = self.feeds.write().unwrap_or_else(PoisonError::into_inner);
             // What one reader put together is found by its search.
-            if feed.origin == FeedOrigin::Selection {
-                continue;
-            }
-            let articles = self.store.feed_articles(feed.id, self.items).await?;
-            let since = self.clock.now().minus(RHYTHM);
-            let weekly = (self.store.feed_count_since(feed.id, since).await? + 2) / 4;
-            let (site, slug) = (self.site.clone(), feed.spec.slug.clone());
-            // Compression takes milliseconds of pure computing: not on a thread that answers requests.
-            match tokio::task::spawn_blocking(move || publish(&site, feed, articles, weekly)).await {
-                Ok(Ok(published)) => {
-                    let mut feeds = self.feeds.write().unwrap_or_else(PoisonError::into_inner);
-                    feeds.insert(slug, Arc::new(published));
+            for feed in moved.into_iter().filter(|feed| feed.origin != FeedOrigin::Selection) {
+                if let Some(slot) = feeds.get(&feed.spec.slug) {
+                    slot.state.write().unwrap_or_else(PoisonError::into_inner).newest = feed;
+                } else {
+                    let published = Arc::new(Published::unread(feed.clone()));
+                    let state = State { newest: feed, tried: -1, published };
+                    let slug = state.newest.spec.slug.clone();
+                    feeds.insert(slug, Arc::new(Slot { flight: tokio::sync::Mutex::default(), state: state.into() }));
                 }
-                Ok(Err(e)) => {
-                    tracing::error!(feed = slug, "this version is not published, the last good one stays: {e}");
-                }
-                Err(e) => tracing::error!(feed = slug, "rendering failed, the last good version stays: {e}"),
             }
         }
         if count > 0 || self.opml().is_none() {
@@ -163,12 +226,172 @@ impl Publisher {
         Ok(count)
     }
 
+    /// Makes every feed that moved since the last call. Answers how many moved.
+    ///
+    /// # Errors
+    /// When the database fails; what was published stays, and the next call goes on.
+    pub async fn refresh(&self) -> Result<usize> {
+        let count = self.look().await?;
+        let waiting: Vec<Arc<Slot>> = self.slots().into_iter().filter(|slot| slot.untried().is_some()).collect();
+        for slot in waiting {
+            self.make(&slot).await?;
+        }
+        Ok(count)
+    }
+
+    fn slot(&self, slug: &str) -> Option<Arc<Slot>> {
+        self.feeds.read().unwrap_or_else(PoisonError::into_inner).get(slug).cloned()
+    }
+
+    fn slots(&self) -> Vec<Arc<Slot>> {
+        self.feeds.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Makes the newest version of a feed, unless somebody just did.
+    async fn make(&self, slot: &Slot) -> Result<()> {
+        let _alone = slot.flight.lock().await;
+        let Some(feed) = slot.untried() else { return Ok(()) };
+        let before = slot.published();
+        let (material, document) = match self.draft(&feed).await {
+            Ok(Ok(drafted)) => drafted,
+            Ok(Err(why)) => {
+                self.keep(slot, feed.version, why);
+                return Ok(());
+            }
+            // The same on every try: this feed's trouble, not the others'.
+            Err(corrupt @ StoreError::Corrupt(_)) => {
+                self.keep(slot, feed.version, corrupt.to_string());
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        // What readers have on the shelf of the version before is what they will ask of this one.
+        let (id, version) = (feed.id, feed.version);
+        let keys = |version: i64| Format::ALL.map(|format| Key::Document { feed: id, version, format });
+        let warm = keys(before.feed.version).map(|key| self.shelf.get(&key));
+        let slug = feed.spec.slug.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            let Material { articles, weekly, ended, .. } = material;
+            let made = Published::of(feed, document, &articles, weekly, ended, Some(&before));
+            made.map(|(published, edition)| (shelve(&published, edition, &warm), published))
+        });
+        let failed = match made.await {
+            Ok(Ok((ready, published))) => {
+                for (key, ready) in keys(version).into_iter().zip(ready) {
+                    if let Some(ready) = ready {
+                        self.shelf.put(key, ready);
+                    }
+                }
+                for finding in &published.findings {
+                    tracing::warn!(
+                        feed = slug,
+                        article.id = finding.article,
+                        "an article of the feed: {}",
+                        finding.what
+                    );
+                }
+                let mut state = slot.state.write().unwrap_or_else(PoisonError::into_inner);
+                state.tried = version;
+                state.published = Arc::new(published);
+                drop(state);
+                self.shelf.remove(|key| {
+                    matches!(key, Key::Document { feed, version: old, .. } | Key::Delta { feed, version: old, .. }
+                        if *feed == id && *old != version)
+                });
+                return Ok(());
+            }
+            Ok(Err(e)) => e.to_string(),
+            Err(e) => format!("rendering broke off: {e}"),
+        };
+        self.keep(slot, version, failed);
+        Ok(())
+    }
+
+    /// Goes on with what is served, for this reason.
+    fn keep(&self, slot: &Slot, version: i64, reason: String) {
+        let mut state = slot.state.write().unwrap_or_else(PoisonError::into_inner);
+        let slug = &state.newest.spec.slug;
+        tracing::error!(feed = slug, "this version is not published, the last good one stays: {reason}");
+        let mut kept = Published::clone(&state.published);
+        let since = kept.trouble.as_ref().map_or_else(|| self.clock.now(), |trouble| trouble.since);
+        kept.trouble = Some(Trouble { since, version, reason });
+        state.tried = version;
+        state.published = Arc::new(kept);
+    }
+
+    /// Reads what a feed's document is made of, and drafts it; or says why that broke off.
+    async fn draft(&self, feed: &Feed) -> Result<std::result::Result<(Material, Document), String>> {
+        let mut material = self.material(feed).await?;
+        let site = self.site.clone();
+        if let Some(ended) = material.ended {
+            let document = Document::of_ended(&site, feed, ended, &material.instead);
+            return Ok(Ok((material, self.hubbed(document))));
+        }
+        // One more was read than is shown, to know whether there is more.
+        let more = (material.articles.len() > self.items).then(|| material.articles.pop()).flatten();
+        let (owned, articles) = (feed.clone(), std::mem::take(&mut material.articles));
+        let drafted = tokio::task::spawn_blocking(move || {
+            let document = Document::new(&site, &owned, &articles);
+            (document, articles)
+        });
+        let (document, articles) = match drafted.await {
+            Ok(both) => both,
+            Err(e) => return Ok(Err(format!("rendering broke off: {e}"))),
+        };
+        material.articles = articles;
+        let beyond = if document.cut > 0 {
+            let last = document.items.last().map(|item| item.article);
+            let at = material.articles.iter().position(|stored| Some(stored.id) == last).map_or(0, |at| at + 1);
+            material.articles.get(at).or(more.as_ref())
+        } else {
+            more.as_ref()
+        };
+        let older = match beyond {
+            Some(stored) => self.part_of(feed, stored).await?.map(|part| self.site.link(&part.path(&feed.spec.slug))),
+            None => None,
+        };
+        let place = Place { complete: beyond.is_none(), older, ..Place::default() };
+        let document = document.at(place).with_deleted(std::mem::take(&mut material.deleted));
+        Ok(Ok((material, self.hubbed(document))))
+    }
+
+    async fn material(&self, feed: &Feed) -> Result<Material> {
+        if feed.retired {
+            let ended = self.store.feed_ended(feed.id).await?.or(Some(feed.changed));
+            let instead = self.store.feed_kin(feed.id, INSTEAD).await?;
+            return Ok(Material { articles: Vec::new(), deleted: Vec::new(), weekly: 0, ended, instead });
+        }
+        let limit = i64::try_from(self.items.saturating_add(1)).unwrap_or(i64::MAX);
+        let articles = self.store.feed_articles(feed.id, limit).await?;
+        // Seen from the feed's last change, not from now: the same version gives the same bytes.
+        let gone = self.store.feed_departed(feed.id, feed.changed.minus(MOURNING), TOMBSTONES).await?;
+        let deleted = gone.into_iter().map(|gone| Tombstone { id: gone.entry_id, when: gone.at }).collect();
+        let since = self.clock.now().minus(RHYTHM);
+        let weekly = (self.store.feed_count_since(feed.id, since).await? + 2) / 4;
+        Ok(Material { articles, deleted, weekly, ended: None, instead: Vec::new() })
+    }
+
+    fn hubbed(&self, document: Document) -> Document {
+        match &self.hub {
+            Some(hub) => document.with_hub(hub.clone()),
+            None => document,
+        }
+    }
+
     fn refresh_opml(&self) {
-        let all = self.all();
-        let feeds: Vec<Feed> = all.iter().map(|p| p.feed.clone()).collect();
+        let feeds: Vec<Feed> = {
+            let mut slots: Vec<Feed> = self
+                .slots()
+                .iter()
+                .map(|slot| slot.state.read().unwrap_or_else(PoisonError::into_inner).newest.clone())
+                .filter(|feed| !feed.retired)
+                .collect();
+            slots.sort_by_cached_key(|feed| (collate::key(&feed.spec.title), feed.id));
+            slots
+        };
         match opml::render(&self.site, &feeds) {
             Ok(bytes) => {
-                let ready = ready(opml::CONTENT_TYPE, bytes);
+                let ready = Arc::new(Ready::new(opml::CONTENT_TYPE, bytes));
                 *self.opml.write().unwrap_or_else(PoisonError::into_inner) = Some(ready);
             }
             Err(e) => tracing::error!("the list of feeds cannot be made: {e}"),
@@ -176,32 +399,15 @@ impl Publisher {
     }
 }
 
-fn publish(
-    site: &Site,
-    feed: Feed,
-    articles: Vec<StoredArticle>,
-    weekly: i64,
-) -> std::result::Result<Published, crate::feed::document::RenderError> {
-    let document = Document::new(site, &feed, &articles);
-    let max_age = u64::from(document.ttl) * 60;
-    let edition = Edition::of(document)?;
-    for (id, why) in &edition.left_out {
-        tracing::warn!(feed = feed.spec.slug, article.id = id, "an article is left out of the feed: {why}");
-    }
-    let documents = [Format::Rss, Format::Atom, Format::Json]
-        .map(|format| ready(format.content_type(), edition.bytes(format).to_vec()));
-    Ok(Published { changed: feed.changed, feed, documents, articles: Arc::new(articles), weekly, max_age })
-}
-
-/// Bytes ready to be sent: with their tag, and compressed.
-pub(super) fn ready(content_type: &'static str, bytes: Vec<u8>) -> Ready {
-    use std::fmt::Write as _;
-    let hash = Sha256::digest(&bytes).iter().take(12).fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
-    let mut gzip = GzEncoder::new(Vec::with_capacity(bytes.len() / 3), Compression::new(6));
-    // Writing into memory does not fail; were it to, readers would get the plain bytes.
-    let gzip = gzip.write_all(&bytes).and_then(|()| gzip.finish()).unwrap_or_default();
-    Ready { content_type, etag: format!("W/\"{hash}\""), identity: bytes.into(), gzip: gzip.into() }
+/// Makes the documents ready that readers had ready before.
+fn shelve(published: &Published, edition: Edition, warm: &[Option<Arc<Ready>>; 3]) -> [Option<Arc<Ready>>; 3] {
+    let Edition { rss, atom, json, .. } = edition;
+    let mut bytes = [Some(rss), Some(atom), Some(json)];
+    Format::ALL.map(|format| {
+        let before = warm[index(format)].as_ref()?;
+        let etag = published.head(format).etag.clone();
+        let ready = Ready::tagged(format.content_type(), etag, bytes[index(format)].take()?);
+        ready.prepare_as(before);
+        Some(Arc::new(ready))
+    })
 }

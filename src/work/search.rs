@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use self::window::{Sieve, Window};
-use super::publish::{Ready, ready};
+use super::publish::ready::Ready;
 use super::shelf::Shelf;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::article::StoredArticle;
@@ -146,7 +146,7 @@ impl Search {
         self.shelf
             .get(&query, version, async {
                 let results = self.make(selection.canonical(), query.clone(), version).await?;
-                let bytes = results.documents.iter().map(|d| d.identity.len() + d.gzip.len()).sum::<usize>();
+                let bytes = results.documents.iter().map(Ready::weight).sum::<usize>();
                 let shown = results.articles.iter().map(|(a, _)| a.article.content_html.len() + 1_000).sum::<usize>();
                 Ok((results, bytes + shown))
             })
@@ -267,7 +267,7 @@ fn render(
     for (id, why) in &edition.left_out {
         tracing::warn!(query, article.id = id, "an article is left out of a search: {why}");
     }
-    let documents = Format::ALL.map(|format| ready(format.content_type(), edition.bytes(format).to_vec()));
+    let documents = Format::ALL.map(|format| Ready::new(format.content_type(), edition.bytes(format).to_vec()));
     Ok(Results { feed, query, documents, changed, articles, weekly, max_age })
 }
 

@@ -2,9 +2,12 @@
 //! taking the feed with it.
 
 mod corpus;
+mod history;
 mod laws;
 mod profile;
 mod reading;
+mod shipped;
+mod validator;
 
 use std::path::Path;
 

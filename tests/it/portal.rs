@@ -9,7 +9,8 @@ mod proxy;
 mod read;
 mod receiver;
 mod rules;
-mod stage;
+pub mod stage;
+mod tiers;
 
 use loa::clock::Timestamp;
 

@@ -7,9 +7,19 @@ use loa::domain::article::RawArticle;
 use loa::source::{AnySource, Ask, Fetched, Scan, Settings, Source, SourceError};
 
 mod folder;
+mod html;
 pub mod joomla;
+mod joomla_account;
+mod joomla_api;
 mod joomla_changes;
 mod joomla_refusals;
+pub mod joomla_tiers;
+mod reader;
+pub mod sql;
+mod syndication;
+mod web;
+pub mod web_server;
+mod wordpress;
 
 /// An instant from RFC 3339.
 fn at(text: &str) -> Timestamp {
@@ -69,6 +79,8 @@ fn a_setting_that_cannot_be_right_is_refused_with_a_remedy_and_without_the_passw
         (format!("{good}link = \"{{base}}{{slug}}\""), "{id}"),
         (format!("{good}timezone = \"Hanoi\""), "Asia/Ho_Chi_Minh"),
         (format!("{good}guest_levels = []"), "[1]"),
+        (format!("{good}sweep = \"bald\""), "10m"),
+        (format!("{good}deep = \"0s\""), "6h"),
     ] {
         let Err(SourceError::Schema(message)) = open(&wrong) else { panic!("{wrong} was accepted") };
         assert!(message.contains("`portal`") && message.contains(remedy), "{message}");

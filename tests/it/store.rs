@@ -5,6 +5,7 @@ mod digests;
 mod fan_out;
 mod feeds;
 mod given;
+mod history;
 mod leases;
 mod people;
 mod polls;

@@ -45,20 +45,37 @@ impl<'a> Reading<'a> {
         self.body.get_or_init(|| Text::new(&plain(&self.article.content_html)))
     }
 
-    /// How much the phrases weigh in this article, with the phrase and place that weigh most.
-    fn weigh(&self, phrases: &Phrases) -> (u32, Option<(usize, &'static str)>) {
-        let first = |text: &Text| phrases.find(text).next().map(|hit| hit.phrase);
+    /// Whether title or lede have any of these.
+    fn has(&self, phrases: &Phrases) -> bool {
+        [&self.title, &self.lede].into_iter().any(|text| phrases.find(text).next().is_some())
+            || phrases.joint(&[&self.title, &self.lede]).is_some()
+    }
+
+    /// How much the phrases weigh in this article, with the phrase and place that weigh most. `unless` outweighs
+    /// everything but whole phrases in a title.
+    fn weigh<'m>(&self, matcher: &'m Matcher) -> (u32, Option<(&'m String, &'static str)>) {
+        let Matcher { selection, phrases, title_phrases, unless, .. } = matcher;
+        let first = |text: &Text| phrases.find(text).next().map(|hit| &selection.phrases[hit.phrase]);
         if let Some(phrase) = first(&self.title) {
             return (TITLE, Some((phrase, "title")));
         }
         if let Some(phrase) = self.categories.iter().find_map(first) {
             return (TITLE, Some((phrase, "category")));
         }
+        if self.has(unless) {
+            return (0, None);
+        }
+        if let Some(hit) = title_phrases.find(&self.title).next() {
+            return (LEDE, Some((&selection.title_phrases[hit.phrase], "title")));
+        }
         if let Some(phrase) = first(&self.lede) {
             return (LEDE, Some((phrase, "lede")));
         }
+        if let Some((phrase, text)) = phrases.joint(&[&self.title, &self.lede]) {
+            return (LEDE, Some((&selection.phrases[phrase], if text == 0 { "title" } else { "lede" })));
+        }
         let mut hits = phrases.find(self.body());
-        let phrase = hits.next().map(|hit| hit.phrase);
+        let phrase = hits.next().map(|hit| &selection.phrases[hit.phrase]);
         // Counting stops where the answer is known.
         let weight = if phrase.is_some() && hits.nth(BODY_HITS - 2).is_some() { BODY } else { 0 };
         (weight, phrase.map(|phrase| (phrase, "body")))
@@ -66,9 +83,12 @@ impl<'a> Reading<'a> {
 }
 
 impl Matcher {
-    pub(super) fn new(selection: &Selection, phrases: Phrases) -> Self {
+    /// A matcher whose phrases are made ready like this, from what is looked for and what is masked before.
+    pub(super) fn new(selection: &Selection, phrases: fn(&[String], &[String]) -> Phrases) -> Self {
         let plain = Self {
-            phrases,
+            phrases: phrases(&selection.phrases, &selection.not_phrases),
+            title_phrases: phrases(&selection.title_phrases, &selection.not_phrases),
+            unless: phrases(&selection.unless, &[]),
             keywords: Keywords::new(&selection.keywords, &selection.not_keywords),
             selection: selection.clone(),
             span: (None, None),
@@ -106,7 +126,7 @@ impl Matcher {
     /// Whether an article may match, as far as that shows without its text: what this refuses never matches.
     #[must_use]
     pub fn may_match(&self, article: &Article) -> bool {
-        self.passes(article) && (!self.phrases.is_empty() || self.category(article).is_some())
+        self.passes(article) && (self.selection.has_phrases() || self.category(article).is_some())
     }
 
     /// By which category or phrase the article matches, if any is asked for.
@@ -114,12 +134,12 @@ impl Matcher {
         if let Some(reason) = self.category(reading.article) {
             return Some(reason);
         }
-        if self.phrases.is_empty() {
+        if !self.selection.has_phrases() {
             return None;
         }
-        match reading.weigh(&self.phrases) {
+        match reading.weigh(self) {
             (weight, Some((phrase, place))) if weight >= ENOUGH => {
-                Some(Reason::Phrase { phrase: self.selection.phrases[phrase].clone(), place: place.to_owned() })
+                Some(Reason::Phrase { phrase: phrase.clone(), place: place.to_owned() })
             }
             _ => None,
         }
@@ -128,7 +148,7 @@ impl Matcher {
     /// By which category the article matches, or that none is asked for and no phrase either.
     fn category(&self, article: &Article) -> Option<Reason> {
         let wanted = &self.selection;
-        if wanted.categories.is_empty() && wanted.categories_alone.is_empty() && wanted.phrases.is_empty() {
+        if wanted.categories.is_empty() && wanted.categories_alone.is_empty() && !wanted.has_phrases() {
             return Some(Reason::Everything);
         }
         // Sources name the ancestors of a category as well: what lies below one of them does not lie right in it.
@@ -252,6 +272,56 @@ mod tests {
     fn the_end_of_a_summary_that_is_the_whole_article_is_no_lede() {
         let whole = format!("{} đại hội đảng", "tin ".repeat(200));
         assert_eq!(place("Tin", &whole, &whole), None);
+    }
+
+    #[test]
+    fn parts_may_stand_in_title_and_lede_and_not_in_the_body() {
+        let selection = Selection { phrases: list(&["đại hội + đảng ủy"]), ..Selection::default() };
+        let reason =
+            |place: &str| Reason::Phrase { phrase: "đại hội + đảng ủy".to_owned(), place: place.to_owned() };
+        let matches = |title, lede, body| selection.matcher().matches(&article(title, lede, body));
+        assert_eq!(matches("Trước đại hội", "Đảng ủy xã họp", ""), Some(reason("title")));
+        assert_eq!(matches("Đảng ủy xã họp", "bàn về đại hội", ""), Some(reason("lede")));
+        assert_eq!(matches("Đảng ủy xã họp", "", "<p>Đại hội, đại hội, đại hội, đảng ủy</p>"), None);
+    }
+
+    #[test]
+    fn an_exclusion_outweighs_everything_below_the_title() {
+        let selection = Selection {
+            phrases: list(&["bổ nhiệm"]),
+            unless: list(&["bóng đá", "bàn + thắng"]),
+            ..Selection::default()
+        };
+        let matches = |title, lede| selection.matcher().matches(&article(title, lede, "<p>bóng đá</p>")).is_some();
+        assert!(matches("Sáng nay", "Bổ nhiệm giám đốc"));
+        assert!(!matches("Đội bóng đá tỉnh", "Bổ nhiệm huấn luyện viên"));
+        assert!(!matches("Sáng nay", "Bổ nhiệm huấn luyện viên sau trận thắng ba bàn"));
+        assert!(matches("Bổ nhiệm huấn luyện viên", "Đội bóng đá tỉnh"));
+        let both = Selection { categories: list(&["xay-dung-dang"]), ..selection.clone() };
+        assert!(both.matcher().matches(&article("Sáng nay", "bóng đá", "")).is_some());
+    }
+
+    #[test]
+    fn a_title_phrase_counts_in_the_title_alone_and_yields_to_an_exclusion() {
+        let selection = Selection {
+            title_phrases: list(&["chi bộ"]),
+            not_phrases: list(&["chi bộ ấp"]),
+            unless: list(&["làm vườn"]),
+            ..Selection::default()
+        };
+        let matches = |title, lede| selection.matcher().matches(&article(title, lede, ""));
+        let reason = Reason::Phrase { phrase: "chi bộ".to_owned(), place: "title".to_owned() };
+        assert_eq!(matches("Chi bộ đổi giờ họp", "tin"), Some(reason));
+        assert_eq!(matches("Tin", "Chi bộ đổi giờ họp"), None);
+        assert_eq!(matches("Chi bộ ấp họp", ""), None);
+        assert_eq!(matches("Chi bộ đổi giờ họp", "để làm vườn"), None);
+    }
+
+    #[test]
+    fn a_topic_is_not_folded_and_a_query_is() {
+        let selection = Selection { phrases: list(&["an giang"]), ..Selection::default() };
+        let fake = article("Ăn giảng", "", "");
+        assert!(selection.matcher().matches(&fake).is_some() && selection.topic_matcher().matches(&fake).is_none());
     }
 
     #[test]

@@ -180,7 +180,7 @@ pub enum Kind {
     Wrong(Reason),
     /// No phrase stands in it.
     Missed,
-    /// This phrase stands in it, under a mask: the phrases of `not_phrases` that cover it, if each alone does.
+    /// This phrase stands in it, and these of `not_phrases` and `unless` put it out, each alone.
     Masked(Reason, Vec<String>),
 }
 
@@ -195,8 +195,8 @@ impl fmt::Display for Fault {
         let (kind, why) = match &self.kind {
             Kind::Wrong(why) => ("wrong", why.to_string()),
             Kind::Missed => ("missed", "no phrase stands in it".to_owned()),
-            Kind::Masked(why, masks) if masks.is_empty() => ("missed", format!("{why}, under several masks")),
-            Kind::Masked(why, masks) => ("missed", format!("{why}, under the mask \"{}\"", masks.join("\", \""))),
+            Kind::Masked(why, masks) if masks.is_empty() => ("missed", format!("{why}, but several others put it out")),
+            Kind::Masked(why, masks) => ("missed", format!("{why}, but \"{}\" puts it out", masks.join("\", \""))),
         };
         write!(f, "{kind:6}  line {}: {}: {why}", self.line, self.title)
     }
@@ -209,10 +209,13 @@ fn part(of: usize, all: usize) -> f64 {
 
 /// Why a topic did not find a headline that belongs to it.
 fn missed(select: &Selection, reading: &Reading<'_>) -> Kind {
-    let masked_by = |not_phrases: Vec<String>| Selection { not_phrases, ..select.clone() }.topic_matcher();
-    let Some(why) = masked_by(Vec::new()).matches_reading(reading) else { return Kind::Missed };
-    let hides = |mask: &&String| masked_by(vec![(*mask).clone()]).matches_reading(reading).is_none();
-    Kind::Masked(why, select.not_phrases.iter().filter(hides).cloned().collect())
+    let only = |not_phrases: Vec<String>, unless: Vec<String>| {
+        Selection { not_phrases, unless, ..select.clone() }.topic_matcher().matches_reading(reading)
+    };
+    let Some(why) = only(Vec::new(), Vec::new()) else { return Kind::Missed };
+    let masks = select.not_phrases.iter().filter(|mask| only(vec![(*mask).clone()], Vec::new()).is_none());
+    let doors = select.unless.iter().filter(|phrase| only(Vec::new(), vec![(*phrase).clone()]).is_none());
+    Kind::Masked(why, masks.chain(doors).cloned().collect())
 }
 
 fn row(line: usize, text: &str) -> Result<Row, String> {
@@ -288,7 +291,7 @@ mod tests {
             told,
             [
                 "missed  line 3: Ngày hội lớn: no phrase stands in it",
-                "missed  line 4: Sau đại hội chi bộ: \"đại hội chi bộ\" stands in its title, under the mask \"sau đại hội\"",
+                "missed  line 4: Sau đại hội chi bộ: \"đại hội chi bộ\" stands in its title, but \"sau đại hội\" puts it out",
                 "wrong   line 5: Đại hội chi bộ kiểu mẫu: \"đại hội chi bộ\" stands in its title",
             ]
         );

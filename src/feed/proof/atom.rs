@@ -7,6 +7,8 @@ use roxmltree::Node;
 use super::{at_most_one, filled, named, new_id, one, one_filled, place, rfc3339, web, words};
 
 const ATOM: &str = "http://www.w3.org/2005/Atom";
+const HISTORY: &str = "http://purl.org/syndication/history/1.0";
+const TOMBSTONES: &str = "http://purl.org/atompub/tombstones/1.0";
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
 pub(super) fn check(root: Node<'_, '_>) -> Result<(), String> {
@@ -26,12 +28,37 @@ pub(super) fn check(root: Node<'_, '_>) -> Result<(), String> {
     if let Some(node) = behind.into_iter().find(|node| !is_entry(*node)) {
         return Err(format!("{} at {} stands behind the first entry", node.tag_name().name(), place(node)));
     }
+    history(root)?;
     let signed = named(root, ATOM, "author").next().is_some();
     for entry in named(root, ATOM, "entry") {
         if !signed && named(entry, ATOM, "author").next().is_none() {
             return Err(format!("neither the feed nor the entry at {} has an author", place(entry)));
         }
         self::entry(entry, &mut ids)?;
+    }
+    Ok(())
+}
+
+/// RFC 5005 §4: an archive names the current document, and only archives do; RFC 6721 §3: a tombstone has both its words
+/// and does not stand beside the entry that it buries.
+fn history(root: Node<'_, '_>) -> Result<(), String> {
+    let archive = named(root, HISTORY, "archive").next().is_some();
+    if archive != link(root, "current").next().is_some() {
+        return Err("an archive does not name the current document, or another document does".to_owned());
+    }
+    if named(root, HISTORY, "complete").next().is_some() && (archive || link(root, "prev-archive").next().is_some()) {
+        return Err("the document says that it is complete, and that there is more".to_owned());
+    }
+    let mut living = BTreeSet::new();
+    for entry in named(root, ATOM, "entry") {
+        living.insert(words(one(entry, ATOM, "id")?));
+    }
+    for tombstone in named(root, TOMBSTONES, "deleted-entry") {
+        let id = filled(tombstone.attribute("ref"), tombstone, "ref")?;
+        rfc3339(filled(tombstone.attribute("when"), tombstone, "when")?)?;
+        if living.contains(id) {
+            return Err(format!("the tombstone at {} is of an entry that is there", place(tombstone)));
+        }
     }
     Ok(())
 }

@@ -24,6 +24,11 @@ pub(super) fn check(root: Node<'_, '_>) -> Result<(), String> {
     if !ttl.parse().is_ok_and(|minutes: u32| (5..=30).contains(&minutes)) {
         return Err(format!("a ttl of {ttl:?} is not within 5 to 30 minutes"));
     }
+    for hour in named(channel, "", "skipHours").flat_map(|hours| named(hours, "", "hour").collect::<Vec<_>>()) {
+        if !words(hour).parse().is_ok_and(|hour: u8| hour < 24) {
+            return Err(format!("{:?} is no hour to skip", words(hour)));
+        }
+    }
     let own = named(channel, ATOM, "link").filter(|link| link.attribute("rel") == Some("self"));
     if own.count() != 1 {
         return Err("the channel does not name its own address once".to_owned());

@@ -42,6 +42,7 @@ pub fn site(locale: Locale) -> Site {
         authority: "example.gov.vn,2026".to_owned(),
         locale,
         zone: TimeZone::fixed(offset(7)),
+        imprint: crate::domain::site::Imprint::default(),
     }
 }
 

@@ -8,9 +8,30 @@ use sqlx::mysql::MySqlDatabaseError;
 use super::Engine;
 use crate::source::SourceError;
 
+/// What a source says of its own about what it reads there; each ends a sentence.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::source) struct Hints {
+    /// What to grant.
+    pub(in crate::source) grant: &'static str,
+    /// What is wrong when a table, a column or a statement does not fit.
+    pub(in crate::source) misfit: &'static str,
+    /// What to do about that.
+    pub(in crate::source) remedy: &'static str,
+}
+
+impl Hints {
+    /// For a source that says nothing of its own.
+    pub(in crate::source) const GENERAL: Self = Self {
+        grant: "grant it SELECT on them",
+        misfit: "the tables are not as loa expects them",
+        remedy: "check the database in `url`",
+    };
+}
+
 /// Where a database is, without its password.
 #[derive(Clone, Debug)]
 pub(in crate::source) struct Place {
+    pub(in crate::source) hints: Hints,
     pub(in crate::source) source: String,
     pub(in crate::source) engine: Engine,
     pub(in crate::source) host: String,
@@ -34,7 +55,8 @@ enum Kind {
     Account,
     Grant,
     Database,
-    Table,
+    Misfit,
+    Slow,
     Passing,
 }
 
@@ -46,22 +68,23 @@ pub(in crate::source) fn from_sql(place: &Place, error: &sqlx::Error) -> SourceE
         ));
     };
     let code = code(said);
-    let said = format!("{code}: {}", said.message());
+    let said = format!("{code}: {}", shortened(said.message()));
+    let Hints { grant, misfit, remedy } = place.hints;
     match kind(place.engine, &code) {
         Kind::Account => SourceError::Refused(format!(
             "{place}: the account is refused ({said}); correct user and password in `url`, or let the account connect from \
              this machine"
         )),
-        Kind::Grant => SourceError::Refused(format!(
-            "{place}: the account may not read what it must ({said}); grant it SELECT on the tables content, categories, \
-             viewlevels, usergroups, extensions, tags and contentitem_tag_map and SELECT (id, name) on users, each with the \
-             site's prefix, and check `prefix`"
-        )),
+        Kind::Grant => {
+            SourceError::Refused(format!("{place}: the account may not read what it must ({said}); {grant}"))
+        }
         Kind::Database => SourceError::Schema(format!(
             "{place}: there is no such database ({said}); correct the name at the end of `url`"
         )),
-        Kind::Table => SourceError::Schema(format!(
-            "{place}: this is not a Joomla that loa can read ({said}); check `prefix` and the database in `url`"
+        Kind::Misfit => SourceError::Schema(format!("{place}: {misfit} ({said}); {remedy}")),
+        Kind::Slow => SourceError::Unreachable(format!(
+            "{place}: the server stopped a statement that took too long ({said}); give the server an index for it or less to \
+             do; the next poll tries again"
         )),
         Kind::Passing => {
             SourceError::Unreachable(format!("{place}: the server answered {said}; the next poll tries again"))
@@ -77,6 +100,21 @@ pub(in crate::source) fn silent(place: &Place, waited: Duration) -> SourceError 
     ))
 }
 
+/// What a server says may quote a value at length.
+fn shortened(said: &str) -> String {
+    const LONGEST: usize = 240;
+    let mut line: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
+    if said.chars().nth(LONGEST).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+/// Whether the server has no such setting.
+pub(in crate::source) fn is_unknown_setting(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|said| code(said) == "1193")
+}
+
 /// Whether the server did not understand the statement.
 pub(in crate::source) fn is_syntax(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|said| code(said) == "1064")
@@ -90,12 +128,25 @@ fn code(said: &dyn sqlx::error::DatabaseError) -> String {
     }
 }
 
+/// MySQL's numbers: <https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html>; `PostgreSQL`'s classes:
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn kind(engine: Engine, code: &str) -> Kind {
     match (engine, code) {
         (Engine::MySql, "1045" | "1698" | "1130" | "1251") | (Engine::Postgres, "28P01" | "28000") => Kind::Account,
-        (Engine::MySql, "1044" | "1142" | "1143") | (Engine::Postgres, "42501") => Kind::Grant,
+        (Engine::MySql, "1044" | "1142" | "1143" | "1227" | "1345" | "1370") | (Engine::Postgres, "42501") => {
+            Kind::Grant
+        }
         (Engine::MySql, "1049") | (Engine::Postgres, "3D000") => Kind::Database,
-        (Engine::MySql, "1146" | "1054") | (Engine::Postgres, "42P01" | "42703") => Kind::Table,
+        (Engine::MySql, "1969" | "3024") | (Engine::Postgres, "57014") => Kind::Slow,
+        // No such table, column or function; names that are double or ambiguous; what cannot be parsed or grouped; a view
+        // whose parts are gone; a write in a read-only transaction.
+        (
+            Engine::MySql,
+            "1146" | "1054" | "1052" | "1055" | "1060" | "1064" | "1066" | "1111" | "1140" | "1222" | "1241" | "1242"
+            | "1247" | "1248" | "1267" | "1271" | "1305" | "1356" | "1582" | "1630" | "1792",
+        )
+        | (Engine::Postgres, "21000" | "25006" | "3F000") => Kind::Misfit,
+        (Engine::Postgres, code) if code.starts_with("42") || code.starts_with("22") => Kind::Misfit,
         _ => Kind::Passing,
     }
 }

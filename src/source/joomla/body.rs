@@ -2,7 +2,7 @@
 //! cleaning of HTML for safety happens later and elsewhere.
 
 /// Joins the two halves that the editor's "read more" cut.
-pub(super) fn join(intro: &str, full: &str) -> String {
+pub(in crate::source) fn join(intro: &str, full: &str) -> String {
     if full.trim().is_empty() {
         return intro.to_owned();
     }
@@ -13,7 +13,7 @@ pub(super) fn join(intro: &str, full: &str) -> String {
 }
 
 /// Removes tags that load modules and marks of page breaks; a video tag becomes a link to the video.
-pub(super) fn expand(html: &str) -> String {
+pub(in crate::source) fn expand(html: &str) -> String {
     let mut out = String::with_capacity(html.len());
     let mut rest = html;
     while let Some(at) = rest.find(['{', '<']) {

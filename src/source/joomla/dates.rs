@@ -10,7 +10,7 @@ const FORM: &str = "%Y-%m-%d %H:%M:%S";
 
 /// Reads `YYYY-MM-DD HH:MM:SS`. NULL and the zero dates of MySQL (`0000-00-00`), PostgreSQL (`1970-01-01`) and SQL Server
 /// (`1900-01-01`) mean that there is no date; so does text that is none.
-pub(super) fn parse(text: Option<&str>, zone: &TimeZone) -> Option<Timestamp> {
+pub(in crate::source) fn parse(text: Option<&str>, zone: &TimeZone) -> Option<Timestamp> {
     let text = text?;
     if text < "1971-01-02" {
         return None;
@@ -21,7 +21,7 @@ pub(super) fn parse(text: Option<&str>, zone: &TimeZone) -> Option<Timestamp> {
 }
 
 /// Writes an instant as the database has it, rounded down to the second.
-pub(super) fn text(at: Timestamp, zone: &TimeZone) -> String {
+pub(in crate::source) fn text(at: Timestamp, zone: &TimeZone) -> String {
     at.in_zone(zone).strftime(FORM).to_string()
 }
 

@@ -6,10 +6,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The access level that everyone has, on every Joomla.
-pub(super) const PUBLIC: i64 = 1;
+pub(in crate::source) const PUBLIC: i64 = 1;
 
 /// Level 1, and each level whose rules name group 1, the guest group or one of that group's ancestors.
-pub(super) fn levels(view_levels: &[(i64, String)], parents: &BTreeMap<i64, i64>, guest_group: i64) -> BTreeSet<i64> {
+pub(in crate::source) fn levels(
+    view_levels: &[(i64, String)],
+    parents: &BTreeMap<i64, i64>,
+    guest_group: i64,
+) -> BTreeSet<i64> {
     let mut groups = BTreeSet::from([PUBLIC]);
     let mut group = guest_group;
     // A group that was met before ends the walk: a damaged tree may hold a circle.
@@ -27,7 +31,7 @@ pub(super) fn levels(view_levels: &[(i64, String)], parents: &BTreeMap<i64, i64>
 }
 
 /// `guest_usergroup` in the parameters of `com_users`; group 1 when it says nothing.
-pub(super) fn guest_group(params: &str) -> i64 {
+pub(in crate::source) fn guest_group(params: &str) -> i64 {
     #[derive(Deserialize)]
     struct Params {
         #[serde(default)]

@@ -3,7 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::SourceError;
+use crate::source::database::fault::Hints;
 use crate::source::database::{Door, Engine, Visit};
+
+/// What errors of the database say of Joomla.
+pub(super) const HINTS: Hints = Hints {
+    grant: "grant it SELECT on the tables content, categories, viewlevels, usergroups, extensions, tags and \
+            contentitem_tag_map and SELECT (id, name) on users, each with the site's prefix, and check `prefix`",
+    misfit: "this is not a Joomla that loa can read",
+    remedy: "check `prefix` and the database in `url`",
+};
 
 /// The tables of one Joomla.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,10 +38,12 @@ pub(super) enum Optional {
     Groups,
     /// The parameters of `com_users`, which name the guest group.
     Extensions,
+    /// Menu items, for `{menu_path}` in links; not even looked for where no link needs them.
+    Menus,
 }
 
 impl Optional {
-    const ALL: [Self; 5] = [Self::Users, Self::Tags, Self::ViewLevels, Self::Groups, Self::Extensions];
+    const ALL: [Self; 6] = [Self::Users, Self::Tags, Self::ViewLevels, Self::Groups, Self::Extensions, Self::Menus];
 
     /// Tables and columns that must be readable.
     const fn needs(self) -> &'static [(&'static str, &'static [&'static str])] {
@@ -40,11 +51,14 @@ impl Optional {
             Self::Users => &[("users", &["id", "name"])],
             Self::Tags => &[
                 ("tags", &["id", "title", "published", "access"]),
-                ("contentitem_tag_map", &["type_alias", "content_item_id", "tag_id"]),
+                ("contentitem_tag_map", &["type_alias", "type_id", "content_item_id", "tag_id"]),
             ],
             Self::ViewLevels => &[("viewlevels", &["id", "rules"])],
             Self::Groups => &[("usergroups", &["id", "parent_id"])],
             Self::Extensions => &[("extensions", &["type", "element", "params"])],
+            Self::Menus => {
+                &[("menu", &["id", "link", "path", "type", "home", "published", "access", "language", "client_id"])]
+            }
         }
     }
 
@@ -56,6 +70,7 @@ impl Optional {
             Self::ViewLevels => "access levels (viewlevels): only level 1 counts as public unless guest_levels is set",
             Self::Groups => "user groups (usergroups)",
             Self::Extensions => "the guest group (extensions)",
+            Self::Menus => "menu items (menu)",
         }
     }
 }
@@ -88,7 +103,12 @@ pub(super) fn is_prefix(prefix: &str) -> bool {
 
 impl Layout {
     /// Looks at the columns that the account may see. Without a `prefix` there must be exactly one Joomla.
-    pub(super) async fn find(door: &Door, visit: &mut Visit<'_>, prefix: Option<&str>) -> Result<Self, SourceError> {
+    pub(super) async fn find(
+        door: &Door,
+        visit: &mut Visit<'_>,
+        prefix: Option<&str>,
+        menus: bool,
+    ) -> Result<Self, SourceError> {
         let sql = match door.engine() {
             Engine::MySql => {
                 "SELECT CAST(table_name AS CHAR), CAST(column_name AS CHAR) FROM information_schema.columns \
@@ -101,7 +121,7 @@ impl Layout {
         };
         let mut tables = Tables::new();
         visit
-            .each(sql.to_owned(), None, |row| {
+            .read(sql.to_owned(), |row| {
                 tables.entry(row.text(0).to_owned()).or_default().insert(row.text(1).to_ascii_lowercase());
             })
             .await?;
@@ -113,7 +133,7 @@ impl Layout {
                 // Nothing to see: the server itself says best whether a grant or a table lacks.
                 for table in ["content", "categories"] {
                     let table = door.engine().quote(&format!("{prefix}{table}"));
-                    visit.each(format!("SELECT NULL FROM {table} WHERE 1 = 0"), None, drop).await?;
+                    visit.read(format!("SELECT NULL FROM {table} WHERE 1 = 0"), drop).await?;
                 }
                 prefix.to_owned()
             }
@@ -143,10 +163,10 @@ impl Layout {
                 "{place}: the tables' prefix holds other characters than letters, digits and _ or is longer than 32"
             )));
         }
-        Ok(Self::of(&tables, prefix))
+        Ok(Self::of(&tables, prefix, menus))
     }
 
-    fn of(tables: &Tables, prefix: String) -> Self {
+    fn of(tables: &Tables, prefix: String, menus: bool) -> Self {
         let has = |table: &str, columns: &[&str]| {
             let known = tables.get(&format!("{prefix}{table}"));
             known.is_some_and(|known| columns.iter().all(|column| known.contains(*column)))
@@ -160,7 +180,9 @@ impl Layout {
         } else {
             "Joomla 4 or later"
         };
-        let readable = |what: &Optional| what.needs().iter().all(|(table, columns)| has(table, columns));
+        let wanted = |what: &Optional| menus || *what != Optional::Menus;
+        let readable =
+            |what: &Optional| wanted(what) && what.needs().iter().all(|(table, columns)| has(table, columns));
         Self { optional: Optional::ALL.into_iter().filter(readable).collect(), version, prefix }
     }
 
@@ -169,9 +191,10 @@ impl Layout {
         self.optional.contains(&what)
     }
 
-    /// What loa goes without, in words; empty when nothing lacks.
+    /// What loa goes without, in words; empty when nothing lacks. Without menu items it does not go where it needs them.
     pub(super) fn lacking(&self) -> Vec<&'static str> {
-        Optional::ALL.into_iter().filter(|what| !self.has(*what)).map(Optional::words).collect()
+        let may_lack = Optional::ALL.into_iter().filter(|what| *what != Optional::Menus);
+        may_lack.filter(|what| !self.has(*what)).map(Optional::words).collect()
     }
 }
 

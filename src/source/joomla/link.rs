@@ -3,23 +3,24 @@
 use url::Url;
 
 /// The form that works on every Joomla (it may redirect).
-pub(super) const DEFAULT: &str = "{base}index.php?option=com_content&view=article&id={id}";
+pub(in crate::source) const DEFAULT: &str = "{base}index.php?option=com_content&view=article&id={id}";
 
-const NAMES: [&str; 6] = ["base", "id", "alias", "catid", "cat_path", "lang"];
+const NAMES: [&str; 7] = ["base", "id", "alias", "catid", "cat_path", "menu_path", "lang"];
+const MENU_PATH: &str = "{menu_path}";
 
 /// A checked template.
 #[derive(Clone, Debug)]
-pub(super) struct Template(String);
+pub(in crate::source) struct Template(String);
 
 /// What an article fills a template with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Parts<'a> {
-    pub(super) base: &'a Url,
-    pub(super) id: i64,
-    pub(super) alias: &'a str,
-    pub(super) catid: i64,
-    pub(super) cat_path: &'a str,
-    pub(super) language: &'a str,
+pub(in crate::source) struct Parts<'a> {
+    pub(in crate::source) base: &'a Url,
+    pub(in crate::source) id: i64,
+    pub(in crate::source) alias: &'a str,
+    pub(in crate::source) catid: i64,
+    pub(in crate::source) cat_path: &'a str,
+    pub(in crate::source) language: &'a str,
 }
 
 impl Template {
@@ -27,7 +28,7 @@ impl Template {
     ///
     /// # Errors
     /// A sentence for the operator.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::source) fn parse(text: &str) -> Result<Self, String> {
         let mut rest = text;
         while let Some(at) = rest.find('{') {
             let end = rest[at..].find('}').ok_or("has a { without a }")? + at;
@@ -44,12 +45,26 @@ impl Template {
     }
 
     /// The template as written.
-    pub(super) fn as_str(&self) -> &str {
+    pub(in crate::source) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The address of one article. Without an alias the id stands alone (`9019`, not `9019-`), as Joomla has it.
-    pub(super) fn fill(&self, parts: Parts<'_>) -> String {
+    /// Whether addresses depend on the portal's menus.
+    pub(super) fn uses_menus(&self) -> bool {
+        self.0.contains(MENU_PATH)
+    }
+
+    /// The template for articles below a menu item; without one, the categories' path stands in for the item's.
+    pub(super) fn below(&self, menu_path: Option<&str>) -> Self {
+        match menu_path {
+            Some(path) => Self(self.0.replace(MENU_PATH, path)),
+            None => self.clone(),
+        }
+    }
+
+    /// The address of one article. Without an alias the id stands alone (`9019`, not `9019-`), as Joomla has it;
+    /// without a language there is no segment for it.
+    pub(in crate::source) fn fill(&self, parts: Parts<'_>) -> String {
         let id = parts.id.to_string();
         let mut text = self.0.clone();
         if parts.alias.is_empty() {
@@ -59,11 +74,15 @@ impl Template {
             }
         }
         let lang = parts.language.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+        if lang.is_empty() {
+            text = text.replace("{lang}/", "");
+        }
         text.replace("{base}", parts.base.as_str())
             .replace("{id}", &id)
             .replace("{alias}", parts.alias)
             .replace("{catid}", &parts.catid.to_string())
             .replace("{cat_path}", parts.cat_path)
+            .replace(MENU_PATH, parts.cat_path)
             .replace("{lang}", &lang)
     }
 }
@@ -91,6 +110,16 @@ mod tests {
     fn without_an_alias_the_id_stands_alone() {
         assert_eq!(fill("{base}tin/{id}-{alias}", ""), "https://portal.example.vn/tin/9019");
         assert_eq!(fill("{base}tin/{alias}", ""), "https://portal.example.vn/tin/9019");
+    }
+
+    #[test]
+    fn an_address_below_a_menu_item_has_its_path_and_else_that_of_the_categories() {
+        let base = Url::parse("https://portal.example.vn/").unwrap();
+        let parts = Parts { base: &base, id: 9, alias: "bai", catid: 907, cat_path: "dang/ket-nap", language: "" };
+        let template = Template::parse("{base}{lang}/{menu_path}/{id}-{alias}").unwrap();
+        assert!(template.uses_menus() && !Template::parse(DEFAULT).unwrap().uses_menus());
+        assert_eq!(template.below(Some("tin-tuc")).fill(parts), "https://portal.example.vn/tin-tuc/9-bai");
+        assert_eq!(template.below(None).fill(parts), "https://portal.example.vn/dang/ket-nap/9-bai");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::text::xml::XmlText;
 
 /// The intro picture, else that of the full text. Joomla 4 and later append `#joomlaImage://…?width=…&height=…` to the
 /// path: the size is taken from there, and the path ends at the `#`.
-pub(super) fn picture(images: &str) -> Option<Image> {
+pub(in crate::source) fn picture(images: &str) -> Option<Image> {
     let images: Value = serde_json::from_str(images).ok()?;
     let text = |key: &str| images.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
     ["image_intro", "image_fulltext"].into_iter().find_map(|key| {

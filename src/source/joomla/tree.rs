@@ -12,21 +12,21 @@ use crate::text::xml::XmlText;
 
 /// One row of the categories table.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) id: i64,
-    pub(super) parent: i64,
-    pub(super) title: String,
-    pub(super) alias: String,
-    pub(super) published: i64,
-    pub(super) access: i64,
-    pub(super) language: String,
+pub(in crate::source) struct Node {
+    pub(in crate::source) id: i64,
+    pub(in crate::source) parent: i64,
+    pub(in crate::source) title: String,
+    pub(in crate::source) alias: String,
+    pub(in crate::source) published: i64,
+    pub(in crate::source) access: i64,
+    pub(in crate::source) language: String,
     /// The root of all trees, whose extension is `system`.
-    pub(super) is_root: bool,
+    pub(in crate::source) is_root: bool,
 }
 
 /// All categories of articles, and which of them are visible.
 #[derive(Debug, Default)]
-pub(super) struct Tree {
+pub(in crate::source) struct Tree {
     nodes: BTreeMap<i64, Node>,
     /// For each visible category: itself, then its ancestors, the nearest first.
     chains: BTreeMap<i64, Vec<i64>>,
@@ -36,7 +36,7 @@ pub(super) struct Tree {
 impl Tree {
     /// A category is visible if it and each of its ancestors is published and of a level in `guests`. One whose ancestors
     /// form a circle or lead to a missing row is not: no page of the portal leads to it.
-    pub(super) fn new(rows: Vec<Node>, guests: &BTreeSet<i64>) -> Self {
+    pub(in crate::source) fn new(rows: Vec<Node>, guests: &BTreeSet<i64>) -> Self {
         let roots: BTreeSet<i64> = rows.iter().filter(|node| node.is_root).map(|node| node.id).chain([0]).collect();
         let nodes: BTreeMap<i64, Node> =
             rows.into_iter().filter(|node| !node.is_root).map(|node| (node.id, node)).collect();
@@ -62,27 +62,27 @@ impl Tree {
     }
 
     /// Ids of the visible categories.
-    pub(super) fn visible(&self) -> impl Iterator<Item = i64> {
+    pub(in crate::source) fn visible(&self) -> impl Iterator<Item = i64> {
         self.chains.keys().copied()
     }
 
     /// A visible category and its ancestors, the nearest first; empty if it is not visible.
-    pub(super) fn chain(&self, id: i64) -> impl DoubleEndedIterator<Item = &Node> {
+    pub(in crate::source) fn chain(&self, id: i64) -> impl DoubleEndedIterator<Item = &Node> {
         self.chains.get(&id).into_iter().flatten().filter_map(|id| self.nodes.get(id))
     }
 
     /// Aliases from the top down, as Joomla's addresses have them: `xay-dung-dang/ket-nap-dang-vien`.
-    pub(super) fn path(&self, id: i64) -> String {
+    pub(in crate::source) fn path(&self, id: i64) -> String {
         self.chain(id).rev().map(|node| node.alias.as_str()).collect::<Vec<_>>().join("/")
     }
 
     /// The first language that the category or an ancestor names; empty if none does.
-    pub(super) fn language(&self, id: i64) -> &str {
+    pub(in crate::source) fn language(&self, id: i64) -> &str {
         self.chain(id).map(|node| node.language.as_str()).find(|tag| !matches!(*tag, "" | "*")).unwrap_or_default()
     }
 
     /// Moves when anything that an article shows of its categories moves.
-    pub(super) fn stamp(&self, id: i64) -> String {
+    pub(in crate::source) fn stamp(&self, id: i64) -> String {
         let mut stamp = Stamp::default();
         for node in self.chain(id) {
             stamp.part(node.id.to_le_bytes());
@@ -96,7 +96,7 @@ impl Tree {
     }
 
     /// The visible categories as the rest of loa knows them.
-    pub(super) fn categories(&self) -> Vec<Category> {
+    pub(in crate::source) fn categories(&self) -> Vec<Category> {
         self.chains
             .iter()
             .filter_map(|(id, chain)| {

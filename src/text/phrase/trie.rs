@@ -89,6 +89,25 @@ impl Trie {
         found
     }
 
+    /// Every phrase that begins at this word, by its number: shorter ones within longer ones too.
+    pub(super) fn each(&self, words: &Words, from: usize, masked: &[bool], found: &mut impl FnMut(usize)) {
+        let mut at = 0;
+        for nth in from.. {
+            let node = &self.nodes[at];
+            if let Some(phrase) = node.phrase {
+                found(phrase);
+            }
+            if let Some((phrase, _)) = node.gap.and_then(|behind| self.across(behind, words, nth, masked)) {
+                found(phrase);
+            }
+            if masked.get(nth) == Some(&true) {
+                break;
+            }
+            let Some(next) = words.get(nth).and_then(|word| node.next.get(as_typed(word))) else { break };
+            at = *next;
+        }
+    }
+
     /// What stands behind a gap: the nearest, at most [`GAP`] words away and in the same sentence.
     fn across(&self, behind: usize, words: &Words, from: usize, masked: &[bool]) -> Option<(usize, usize)> {
         let mut passed = 0;

@@ -65,12 +65,11 @@ impl Words {
     fn punctuate(&mut self, run: &str) {
         let is_stop = run.contains(['.', ':', ';', '!', '?', '…', '|', '•']);
         match self.get(self.len().wrapping_sub(1)) {
-            None | Some(STOP) => {}
             Some(PAUSE) if is_stop => {
                 self.pop();
                 self.push(STOP);
             }
-            Some(PAUSE) => {}
+            None | Some(STOP | PAUSE) => {}
             Some(_) => self.push(if is_stop { STOP } else { PAUSE }),
         }
     }

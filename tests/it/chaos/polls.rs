@@ -26,6 +26,7 @@ async fn ingest(place: &Place) -> (Ingest, Store) {
         authority: "example.vn,2026".into(),
         locale: Locale::Vi,
         zone,
+        imprint: loa::domain::site::Imprint::default(),
     };
     let settings = folder::Settings {
         path: place.path("articles"),

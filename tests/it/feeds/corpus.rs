@@ -19,6 +19,7 @@ pub fn site() -> Site {
         authority: "songcau.example,2021".to_owned(),
         locale: Locale::Vi,
         zone: TimeZone::fixed(Offset::from_hours(7).expect("an offset")),
+        imprint: loa::domain::site::Imprint::default(),
     }
 }
 

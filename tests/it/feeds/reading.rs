@@ -2,6 +2,8 @@
 
 use loa::clock::Timestamp;
 use loa::domain::article::{Image, StoredArticle};
+use loa::domain::feed::Feed;
+use loa::domain::site::Site;
 use loa::feed::document::{Document, Format, proof};
 use loa::feed::edition::render;
 use loa::text::xml::XmlText;
@@ -117,6 +119,39 @@ proptest! {
             let first = render(&Document::new(&site(), &feed(), &articles), format).expect("written");
             let second = render(&Document::new(&site(), &feed(), &articles.clone()), format).expect("written");
             prop_assert_eq!(first, second);
+        }
+    }
+
+    #[test]
+    fn ids_never_change_when_host_scheme_slug_title_or_category_change(
+        articles in proptest::collection::vec(any_article(), 1..4),
+        other in any_article(),
+        (host, slug) in ("[a-z]{1,12}\\.example", "[a-z][a-z0-9]{0,20}"),
+        title in any_text(),
+    ) {
+        let mut moved_site = site();
+        moved_site.base_url = format!("http://{host}:8080/duoi/").parse().expect("an address");
+        moved_site.title = XmlText::new(&title);
+        let mut moved_feed = feed();
+        moved_feed.spec.slug = slug;
+        moved_feed.spec.title = XmlText::new(&title);
+        moved_feed.version += 1;
+        let mut moved = articles.clone();
+        for stored in &mut moved {
+            stored.revision += 1;
+            let article = &mut stored.article;
+            article.title = other.article.title.clone();
+            article.categories[0].slug = "chuyen-muc-khac".to_owned();
+            article.categories[0].title = XmlText::new(&title);
+            article.url = article.url.replace("https://songcau.example/", &format!("http://{host}/moi/"));
+        }
+        for format in Format::ALL {
+            let ids = |site: &Site, feed: &Feed, articles: &[StoredArticle]| -> Vec<String> {
+                let bytes = render(&Document::new(site, feed, articles), format).expect("written");
+                let read = feed_rs::parser::parse(&bytes[..]).expect("read");
+                read.entries.into_iter().map(|entry| entry.id).collect()
+            };
+            prop_assert_eq!(ids(&site(), &feed(), &articles), ids(&moved_site, &moved_feed, &moved));
         }
     }
 

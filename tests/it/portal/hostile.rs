@@ -85,7 +85,7 @@ async fn survive(portal: Portal, test: &str) {
     let mut documents = Vec::new();
     for published in stage.publisher.all() {
         for format in Format::ALL {
-            let bytes = published.document(format).identity.to_vec();
+            let bytes = published.bytes(format);
             assert!(bytes.len() < 3 << 20, "{} bytes", bytes.len());
             if format != Format::Json {
                 documents.push((format!("{}.{}", published.feed.spec.slug, format.extension()), bytes));

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use loa::feed::document::Format;
-use loa::work::publish::Published;
+use loa::work::publish::published::Published;
 use mail_parser::MessageParser;
 
 /// What one feed tells its readers, the same in every format.
+#[derive(Default)]
 pub struct Feed {
     /// Joomla's ids of its articles, the first on top.
     pub ids: Vec<i64>,
@@ -29,11 +30,28 @@ pub fn id(entry: &str) -> i64 {
     id.parse().expect("a number")
 }
 
+/// A document without what it says of entries that left it: those are named there, and shall be.
+fn without_tombstones(text: &str) -> String {
+    let mut rest = text.to_owned();
+    for (begin, end, instead) in
+        [("<at:deleted-entry", "</at:deleted-entry>", ""), ("\"deleted\":[", "]", "\"told\":0")]
+    {
+        while let Some(from) = rest.find(begin) {
+            let to = rest[from..].find(end).expect("an end") + from + end.len();
+            rest.replace_range(from..to, instead);
+        }
+    }
+    rest
+}
+
 /// Reads all three documents, which must agree.
 pub fn feed(published: &Published) -> Feed {
     let texts: Vec<String> = Format::ALL
-        .map(|format| String::from_utf8(published.document(format).identity.to_vec()).expect("UTF-8"))
+        .map(|format| without_tombstones(&String::from_utf8(published.bytes(format)).expect("UTF-8")))
         .into();
+    if published.feed.retired {
+        return Feed { texts, ..Feed::default() };
+    }
     let text = |format: Format| &texts[Format::ALL.iter().position(|f| *f == format).expect("a format")];
 
     let rss = roxmltree::Document::parse(text(Format::Rss)).expect("RSS is well-formed");

@@ -108,6 +108,7 @@ pub fn site() -> Site {
         authority: "example.vn,2021".to_owned(),
         locale: Locale::Vi,
         zone: TimeZone::get("Asia/Ho_Chi_Minh").expect("a zone"),
+        imprint: loa::domain::site::Imprint::default(),
     }
 }
 
@@ -115,6 +116,11 @@ impl Stage {
     /// Builds everything over a source, with the feeds that loa ships. Nothing was polled yet. Nothing where the server for
     /// loa's own state lacks.
     pub async fn build(source: AnySource, keep: Keep, test: &str) -> Option<Self> {
+        Self::build_for(source, keep, test, 20_000).await
+    }
+
+    /// The same, with hot scans from so many public articles on.
+    pub async fn build_for(source: AnySource, keep: Keep, test: &str, small: usize) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let db = match keep {
             Keep::Sqlite => None,
@@ -127,13 +133,8 @@ impl Stage {
         let store = Store::open(&url).await.expect("a store");
         let clock = Clock::manual(now());
         let (wakes, metrics) = (Wakes::default(), Metrics::new(clock.now()));
-        let settings = Settings {
-            max_new: 50,
-            max_age: Duration::from_hours(7 * 24),
-            each_category: true,
-            window: 50,
-            small: 20_000,
-        };
+        let settings =
+            Settings { max_new: 50, max_age: Duration::from_hours(7 * 24), each_category: true, window: 50, small };
         let sources = BTreeMap::from([("portal".to_owned(), Arc::new(source))]);
         let ingest =
             Ingest::new(store.clone(), clock.clone(), site(), sources, settings, wakes.clone(), metrics.clone());

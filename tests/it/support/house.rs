@@ -100,6 +100,7 @@ pub fn site() -> Site {
         authority: "example.vn,2021".to_owned(),
         locale: Locale::Vi,
         zone: TimeZone::get("Asia/Ho_Chi_Minh").expect("bundled"),
+        imprint: loa::domain::site::Imprint::default(),
     }
 }
 

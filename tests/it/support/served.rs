@@ -71,6 +71,18 @@ impl House {
 
     /// A house that has just started: nothing read, nothing published.
     pub async fn unready(doors: Doors) -> Self {
+        Self::showing(doors, 50).await
+    }
+
+    /// A house that has read its source, and shows so many articles in a feed.
+    pub async fn of_items(items: usize) -> Self {
+        let house = Self::showing(Doors::All, items).await;
+        house.declare().await;
+        house.poll().await;
+        house
+    }
+
+    async fn showing(doors: Doors, items: usize) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let (articles, mails) = (dir.path().join("articles"), dir.path().join("mails"));
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/demo/articles"), &articles);
@@ -84,6 +96,7 @@ impl House {
             authority: "rachsen.example,2021".into(),
             locale: Locale::Vi,
             zone: jiff::tz::TimeZone::get("Asia/Ho_Chi_Minh").expect("a zone"),
+            imprint: loa::domain::site::Imprint::default(),
         };
         let settings = folder::Settings {
             path: articles.clone(),
@@ -104,7 +117,7 @@ impl House {
         let (stored, site_of) = (store.clone(), site.clone());
         let ingest = Ingest::new(stored, clock.clone(), site_of, sources, rules, wakes.clone(), metrics.clone());
         let ingest = Arc::new(ingest);
-        let publisher = Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), 50));
+        let publisher = Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), items));
         let keys = access::link_keys(&store, &clock).await.expect("keys");
         let subscribe = Subscribe::new(store.clone(), clock.clone(), keys.clone(), wakes.clone());
         let guard = Guard::new(vec!["127.0.0.9/32".parse().expect("a net")], vec!["loa.example".into()]);
