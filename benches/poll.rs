@@ -327,16 +327,16 @@ async fn polls(engine: Engine, url: &str, state: &str) {
     for round in 0..ROUNDS {
         clock.advance(Duration::from_secs(30));
         if round % 5 == 4 {
-            let report = timed(&mut swept, polls.poll("portal")).await.expect("a poll");
+            let report = timed(&mut swept, Box::pin(polls.poll("portal"))).await.expect("a poll");
             assert!(report.swept);
         }
         clock.advance(Duration::from_secs(1));
-        let report = timed(&mut quiet, polls.poll_on_beat("portal")).await.expect("a poll");
+        let report = timed(&mut quiet, Box::pin(polls.poll_on_beat("portal"))).await.expect("a poll");
         assert!(!report.swept && report.applied.revised == 0, "{report:?}");
         link.run(format!("UPDATE {}content SET title = 'Tên {round}' WHERE id = {}", engine.prefix(), ARTICLES - 3))
             .await;
         clock.advance(Duration::from_secs(1));
-        let report = timed(&mut one, polls.poll_on_beat("portal")).await.expect("a poll");
+        let report = timed(&mut one, Box::pin(polls.poll_on_beat("portal"))).await.expect("a poll");
         assert_eq!((report.swept, report.applied.revised), (false, 1), "{report:?}");
     }
     println!("\n{} with {ARTICLES} articles, median of {ROUNDS} rounds in turn", engine.name());

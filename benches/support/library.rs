@@ -23,7 +23,7 @@ const SYLLABLES: &str = "đại hội đảng bộ tỉnh ủy công tác tổ c
     đạo đức phong cách nhiệm kỳ mục tiêu chỉ tiêu kết quả giải pháp triển khai thực hiện hiệu quả thiết thực sáng tạo \
     đoàn kết kỷ cương trách nhiệm phát huy tinh thần truyền thống quê hương đất nước con người bền vững hội nhập";
 
-/// A repeatable sequence (SplitMix64).
+/// A repeatable sequence (`SplitMix64`).
 pub struct Chance(pub u64);
 
 impl Chance {
@@ -92,7 +92,7 @@ pub fn upsert(
     let mut html = String::new();
     for _ in 0..paragraphs {
         let _ =
-            write!(html, "<p>{} <strong>{}</strong> {}.</p>\n", chance.words(40), chance.words(4), chance.words(35));
+            writeln!(html, "<p>{} <strong>{}</strong> {}.</p>", chance.words(40), chance.words(4), chance.words(35));
     }
     let title = format!("{} {n}", chance.words(12));
     Upsert {

@@ -38,7 +38,7 @@ impl Server {
             .expect("loa starts");
         let server = Self { at, child };
         while !get(at, "/readyz", &[]).is_ok_and(|answer| answer.status == 200) {
-            assert!(start.elapsed() < Duration::from_secs(60), "loa is not ready after a minute");
+            assert!(start.elapsed() < Duration::from_mins(1), "loa is not ready after a minute");
             std::thread::sleep(Duration::from_millis(2));
         }
         (server, start.elapsed())

@@ -12,6 +12,7 @@
 
 mod article;
 pub(super) mod body;
+mod census;
 pub(super) mod dates;
 pub(super) mod guests;
 mod hot;
@@ -43,7 +44,7 @@ use self::link::Template;
 use self::memory::Memory;
 use self::query::Queries;
 use super::database::{Door, Visit};
-use super::{Ask, Depth, Description, Fetched, Rhythm, Scan, Source, SourceError, site_base, time_zone};
+use super::{Ask, Census, Depth, Description, Fetched, Rhythm, Scan, Source, SourceError, site_base, time_zone};
 use crate::clock::Timestamp;
 
 /// The keys of a source of kind `joomla`.
@@ -263,6 +264,12 @@ impl Source for Joomla {
             Depth::Sweep => self.sweep_all(&mut visit, ask).await,
             Depth::Hot => self.hot(&mut visit, ask).await,
         };
+        self.settle(visit, result).await
+    }
+
+    async fn census(&self, now: Timestamp) -> Result<Census, SourceError> {
+        let mut visit = self.door.enter().await?;
+        let result = self.count(&mut visit, now).await;
         self.settle(visit, result).await
     }
 

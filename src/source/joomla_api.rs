@@ -7,7 +7,7 @@
 //!   its own attributes, whatever was asked for;
 //! - lists leave out rows without a workflow (migrated portals have them): an article that is known and not in the list is
 //!   asked for by its id before it counts as gone;
-//! - pages shift while they are read: see [`walk`](super::walk);
+//! - pages shift while they are read: see `source::walk`;
 //! - publishing, hiding, archiving and moving do not touch `modified`: the newest page by id, the newest by `modified`, and
 //!   known articles one by one in turn are read at every poll, everything once in `full_walk`.
 
@@ -147,7 +147,9 @@ impl JoomlaApi {
             .map_err(|what| fault(format!("`link` {what}; write for example {{base}}tin/{{id}}-{{alias}}")))?;
         if settings.link.is_some_and(|link| link.contains("{menu_path}")) {
             return Err(fault(
-                "`link` has {menu_path}, but the web services do not tell menus; write the path itself".to_owned(),
+                "`link` has {menu_path}, but the web services do not tell menus; write the path itself, such as \
+                 {base}tin/{id}-{alias}"
+                    .to_owned(),
             ));
         }
         if settings.guest_levels.as_ref().is_some_and(BTreeSet::is_empty) {

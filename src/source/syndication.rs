@@ -4,7 +4,7 @@
 //! - **What is listed is public.** A date in the future is taken for a slip of the clock or the zone, since whoever opens the
 //!   feed sees the article: it is published now, dated when it was first seen. So there are no flips.
 //! - **An article is gone** when it has left every feed and its own page answers 404 or 410 twice in successive looks, while
-//!   the page of an article that is listed does not ([`watch`]).
+//!   the page of an article that is listed does not (`watch`).
 //! - **Its id** is Joomla's number where Joomla made the feed, else its guid, else its cleaned link.
 //!
 //! What was read last of each feed stays in memory, so that a feed that did not change, or cannot be read for a while, shows

@@ -73,15 +73,19 @@ const AMONG_JSONB: &str = "
     WHERE source = $1 AND external_id IN (SELECT value FROM jsonb_array_elements_text($2::jsonb) AS value)";
 
 // What readers see now: first seen lately, or among the first of a feed. The newest first, and no more than so many: a
-// portal with very many categories must not make every poll a long one; the sweep sees the rest.
+// portal with very many categories must not make every poll a long one; the sweep sees the rest. Two lookups by index, then
+// the rows: written as one condition with OR, it reads every article. CROSS keeps SQLite to this order of the tables.
 const SHOWN: &str = "
-    SELECT id, external_id, light, fingerprint, visible FROM article
-    WHERE source = $1 AND visible AND (first_seen >= $2 OR id IN (
-        SELECT fa.article_id FROM feed f JOIN feed_article fa ON fa.feed_id = f.id
-        WHERE f.retired_at IS NULL AND fa.left_at IS NULL AND fa.rank >= coalesce(
-            (SELECT x.rank FROM feed_article x WHERE x.feed_id = f.id AND x.left_at IS NULL
-             ORDER BY x.rank DESC LIMIT 1 OFFSET $3), -9223372036854775807)))
-    ORDER BY first_seen DESC, id DESC LIMIT $4";
+    SELECT a.id, a.external_id, a.light, a.fingerprint, a.visible
+    FROM (SELECT id FROM article WHERE source = $1 AND visible AND first_seen >= $2
+          UNION
+          SELECT fa.article_id FROM feed f CROSS JOIN feed_article fa
+          WHERE fa.feed_id = f.id AND f.retired_at IS NULL AND fa.left_at IS NULL AND fa.rank >= coalesce(
+              (SELECT x.rank FROM feed_article x WHERE x.feed_id = f.id AND x.left_at IS NULL
+               ORDER BY x.rank DESC LIMIT 1 OFFSET $3), -9223372036854775807)) shown
+    CROSS JOIN article a
+    WHERE a.id = shown.id AND a.source = $1 AND a.visible
+    ORDER BY a.first_seen DESC, a.id DESC LIMIT $4";
 
 impl Store {
     /// What is known of a source; nothing yet for a new one.

@@ -84,6 +84,22 @@ impl Queries<'_> {
         format!("SELECT {} FROM {} WHERE state = 1", self.engine.text("COUNT(*)"), self.table("content"))
     }
 
+    /// Id, category, state, level, title and times of every article, whoever may see it, the newest first.
+    pub(super) fn every(self) -> String {
+        let Self { engine, .. } = self;
+        let text = |column| engine.text(column);
+        format!(
+            "SELECT {}, {}, {}, {}, title, {}, {} FROM {} ORDER BY id DESC",
+            text("id"),
+            text("catid"),
+            text("state"),
+            text("access"),
+            engine.date("publish_up"),
+            engine.date("publish_down"),
+            self.table("content")
+        )
+    }
+
     /// Id and rules of each access level.
     pub(super) fn view_levels(self) -> String {
         format!("SELECT {}, rules FROM {}", self.engine.text("id"), self.table("viewlevels"))

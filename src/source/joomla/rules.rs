@@ -29,6 +29,11 @@ impl Rules {
         list(&self.guests)
     }
 
+    /// The same, as numbers.
+    pub(super) fn guest_levels(&self) -> &BTreeSet<i64> {
+        &self.guests
+    }
+
     /// What a guest may reach at an instant that [`dates::text`](super::dates::text) wrote.
     pub(super) fn public(&self, now: String) -> Public {
         Public { guests: self.guest_list(), categories: list(self.extra.keys()), now }

@@ -66,6 +66,29 @@ impl Tree {
         self.chains.keys().copied()
     }
 
+    /// Why a category is not visible, as a clause about its articles; nothing if it is.
+    pub(in crate::source) fn why_hidden(&self, id: i64, guests: &BTreeSet<i64>) -> Option<String> {
+        if self.chains.contains_key(&id) {
+            return None;
+        }
+        let (mut at, mut seen) = (id, BTreeSet::new());
+        while seen.insert(at) {
+            let Some(node) = self.nodes.get(&at) else { break };
+            let title = &node.title;
+            if node.published != 1 {
+                return Some(format!("in or below the category \"{title}\", which is not published"));
+            }
+            if !guests.contains(&node.access) {
+                let level = node.access;
+                return Some(format!(
+                    "in or below the category \"{title}\", whose access level {level} guests do not have"
+                ));
+            }
+            at = node.parent;
+        }
+        Some(format!("in the category {id}, to which no page of the portal leads"))
+    }
+
     /// A visible category and its ancestors, the nearest first; empty if it is not visible.
     pub(in crate::source) fn chain(&self, id: i64) -> impl DoubleEndedIterator<Item = &Node> {
         self.chains.get(&id).into_iter().flatten().filter_map(|id| self.nodes.get(id))

@@ -81,7 +81,7 @@ fn a_bad_cron_line_a_wrong_kind_and_a_broken_feed_file_are_told_in_one_go() {
     let text = config("sqlite://loa.db", "", 0).replace("kind = \"folder\"", "kind = \"wordpres\"");
     place.write("loa.toml", text);
     let told = place.run(&["check", "--offline"]).refused();
-    has(&told, &["wordpres", "loa.toml:", "folder", "hong.toml:1:"]);
+    has(&told, &["wordpres", "loa.toml:", "did you mean \"wordpress\"?", "hong.toml:1:"]);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_wrong_key_of_a_source_is_told_at_its_place_with_the_key_that_was_meant() {
         ),
         (
             good.replace("joomla", "sharepoint"),
-            ":2:8: [[source]] \"portal\" kind: \"sharepoint\" is no kind of source; known are folder, joomla",
+            ":2:8: [[source]] \"portal\" kind: \"sharepoint\" is no kind of source; known are folder, joomla, joomla-api, wordpress, feed, html, sql",
         ),
         (
             format!("{good}prefx = \"jos_\"\n"),
