@@ -2,6 +2,7 @@
 //! Builds what it needs through [`crate::service`]; decides nothing about the trade.
 
 mod check;
+mod export;
 mod people;
 mod source;
 
@@ -98,6 +99,9 @@ enum Command {
     /// Bearer tokens of the API and the console.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// The feeds as files.
+    #[command(subcommand)]
+    Feeds(FeedsCommand),
     /// Subscribers as CSV.
     #[command(subcommand)]
     Subscribers(SubscribersCommand),
@@ -129,6 +133,15 @@ enum TokenCommand {
     Revoke {
         /// The name.
         name: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum FeedsCommand {
+    /// Writes every feed, its page and the list of feeds as files, for a web server that serves them without loa.
+    Export {
+        /// The folder. What an earlier export wrote there is brought up to date; nothing else is touched.
+        dir: PathBuf,
     },
 }
 
@@ -217,6 +230,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::SendTest { address } => return send_test(file, &clock, &address).await,
         Command::Token(command) => token(file, clock, command).await?,
+        Command::Feeds(FeedsCommand::Export { dir }) => {
+            let (store, config) = open_store(file).await?;
+            export::export(&store, &config, &clock, &dir).await?;
+        }
         Command::Subscribers(SubscribersCommand::Import { file: csv, dry_run }) => {
             let (store, _) = open_store(file).await?;
             return people::import(&store, &clock, &csv, dry_run).await;

@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 use assemble::Sections;
 use fault::{Fault, Faults, Place};
 use sections::{
-    DigestSection, EmailSection, FeedsSection, HubSection, IngestSection, LogSection, RetentionSection, SiteSection,
-    SourceSection, StoreSection, WebSection, WebhookSection,
+    DigestSection, EmailSection, FeedsSection, HubSection, IngestSection, LogSection, OldAddressSection,
+    RetentionSection, SiteSection, SourceSection, StoreSection, WebSection, WebhookSection,
 };
 
 use crate::domain::digest::Calendar;
@@ -46,6 +46,8 @@ pub struct Config {
     pub feeds: FeedsSection,
     /// Every `[[source]]`, in the order of the file; may be none.
     pub sources: Vec<SourceSection>,
+    /// Every `[[old_address]]`, in the order of the file.
+    pub old_addresses: Vec<OldAddressSection>,
     /// `[email]`
     pub email: EmailSection,
     /// `[digest]`
@@ -166,6 +168,7 @@ fn assemble(
     let store = sections.store();
     let feeds = sections.feeds();
     let sources = sections.sources();
+    let old_addresses = sections.old_addresses();
     let email = sections.email();
     let digest = sections.digest();
     let webhook = sections.webhook();
@@ -182,6 +185,7 @@ fn assemble(
             store: store?,
             feeds: feeds?,
             sources: sources?,
+            old_addresses: old_addresses?,
             email: email?,
             digest: digest?,
             webhook: webhook?,

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::config::sections::{LogFormat, Transport as TransportConfig};
+use crate::config::sections::{LogFormat, OldAddressSection, OldIds, Transport as TransportConfig};
 use crate::domain::delivery::Outcome;
 use crate::domain::feed::{FeedOrigin, FeedSpec};
 use crate::domain::link::TOKEN_LEN;
@@ -40,6 +40,7 @@ use crate::work::digest::Digests;
 use crate::work::fan_out::FanOut;
 use crate::work::ingest::{Ingest, Settings as IngestSettings};
 use crate::work::normalise::Credit;
+use crate::work::old::{Ids, OldAddress};
 use crate::work::presence::Presence;
 use crate::work::publish::Publisher;
 use crate::work::subscribe::Subscribe;
@@ -92,6 +93,29 @@ pub struct DemoParts {
     pub hook: Option<Arc<DemoHook>>,
 }
 
+/// Where feeds were found before, by the configuration.
+fn old_addresses(config: &Config) -> Vec<OldAddress> {
+    let zone = &config.site.timezone;
+    let one = |old: &OldAddressSection| OldAddress {
+        path: old.path.clone(),
+        query: old.query.clone(),
+        feed: old.feed.clone(),
+        format: old.format,
+        ids: match old.ids {
+            OldIds::Entries => Ids::Entries,
+            OldIds::Links => Ids::LinksUntil(old.cut_over.map(|day| day.begins(zone))),
+        },
+        origin: old.origin.clone(),
+    };
+    config.old_addresses.iter().map(one).collect()
+}
+
+/// Who an article is by, by the configuration.
+#[must_use]
+pub fn credit(config: &Config) -> Credit {
+    Credit { byline: config.ingest.byline_as_author, agencies: Agencies::new(&config.ingest.agencies) }
+}
+
 /// The sender of mails.
 #[must_use]
 pub fn sender(config: &Config) -> Sender {
@@ -114,12 +138,6 @@ pub fn relay(config: &Config) -> anyhow::Result<Option<SmtpSettings>> {
     settings.connections = config.email.connections;
     settings.rate = config.email.rate;
     Ok(Some(settings))
-}
-
-/// Who articles are by.
-#[must_use]
-pub fn credit(config: &Config) -> Credit {
-    Credit { byline: config.ingest.byline_as_author, agencies: Agencies::new(&config.ingest.agencies) }
 }
 
 /// The guarded client for endpoints.
@@ -291,7 +309,7 @@ impl Service {
             articles: demo.articles.clone(),
             hook: demo.hook.clone(),
         };
-        let web = web::Web::new(state);
+        let web = web::Web::with_old_addresses(state, old_addresses(&self.config));
         let workers = self.config.web.workers;
         let doors = match self.config.web.admin {
             None => vec![(self.config.web.listen, Doors::All)],

@@ -12,6 +12,8 @@ pub mod history;
 pub mod keys;
 pub mod lease;
 pub mod presence;
+pub mod search;
+pub mod selection;
 pub mod source;
 pub mod status;
 pub mod subscriber;

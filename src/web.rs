@@ -14,7 +14,10 @@ mod guard;
 mod health;
 mod leave;
 mod manage;
+mod old;
+pub mod pages;
 mod reply;
+mod search;
 mod statics;
 mod subscriber;
 mod view;
@@ -44,7 +47,9 @@ use crate::http::client::Client;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::work::ingest::Ingest;
+use crate::work::old::{OldAddress, OldFeeds};
 use crate::work::publish::Publisher;
+use crate::work::search::Search;
 use crate::work::subscribe::Subscribe;
 
 /// What the doors lead to. Built by the service, once.
@@ -101,6 +106,10 @@ struct Shared {
     state: State,
     view: View,
     limiter: Limiter,
+    /// Counts searches that nobody asked for lately.
+    searches: Limiter,
+    search: Search,
+    old: OldFeeds,
     pace: feeds::pace::Pace,
     sessions: Sessions,
 }
@@ -119,8 +128,12 @@ impl Shared {
 
     /// Lets a request in that costs something, or says how long to wait.
     fn knock(&self, req: &HttpRequest) -> Result<(), Fault> {
+        self.knock_at(&self.limiter, req)
+    }
+
+    fn knock_at(&self, limiter: &Limiter, req: &HttpRequest) -> Result<(), Fault> {
         let from = visit::client_address(req, &self.trusted_proxies).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        self.limiter.knock(from, self.clock.now()).map_err(Fault::TooMany)
+        limiter.knock(from, self.clock.now()).map_err(Fault::TooMany)
     }
 }
 
@@ -132,10 +145,20 @@ impl Web {
     /// Compiles the pages.
     #[must_use]
     pub fn new(state: State) -> Self {
-        let view = View::new(&state.site);
+        Self::with_old_addresses(state, Vec::new())
+    }
+
+    /// The same, with feeds at the addresses that they had before loa.
+    #[must_use]
+    pub fn with_old_addresses(state: State, table: Vec<OldAddress>) -> Self {
+        let view = View::new(&state.site, Arc::clone(&state.publisher));
+        let search = Search::new(state.store.clone(), state.clock.clone(), state.site.clone(), state.publisher.items());
         Self(Data::new(Shared {
             view,
             limiter: Limiter::default(),
+            searches: Limiter::default(),
+            search,
+            old: OldFeeds::new(state.site.clone(), table),
             pace: feeds::pace::Pace::default(),
             sessions: Sessions::default(),
             state,
@@ -158,7 +181,7 @@ impl Web {
                 .service(read("/healthz", health::alive))
                 .service(read("/readyz", health::ready))
                 .service(read("/static/{name}", statics::file));
-            config.service(scope.default_service(web::to(nowhere)).wrap(from_fn(dress::dress)));
+            config.service(scope.default_service(web::to(old::otherwise)).wrap(from_fn(dress::dress)));
         }
     }
 }
@@ -170,6 +193,8 @@ fn public(scope: Scope, shared: &Shared) -> Scope {
         .service(read("/feeds.opml", feeds::list))
         .service(read("/feeds", feeds::all))
         .service(read("/feeds/", feeds::all))
+        .service(read("/feeds/search", search::page))
+        .service(read("/feeds/search.{format}", search::document))
         .service(read("/feeds/{name}", feeds::named))
         .service(read("/feeds/{name}/", feeds::slash))
         .service(read("/feeds/{name}/archive/{month}", feeds::month))

@@ -6,11 +6,14 @@ use std::path::Path;
 use super::fault::{Fault, Place, remedy};
 use super::reader::Reader;
 use super::sections::{
-    DigestSection, EmailSection, FeedsSection, HubSection, IngestSection, LogFormat, LogSection, RetentionSection,
-    SECTIONS, SOURCE, SiteSection, SourceSection, StoreSection, Transport, WebSection, WebhookSection,
+    DigestSection, EmailSection, FeedsSection, HubSection, IngestSection, LogFormat, LogSection, OLD_ADDRESS,
+    OldAddressSection, OldIds, RetentionSection, SECTIONS, SOURCE, SiteSection, SourceSection, StoreSection, Transport,
+    WebSection, WebhookSection,
 };
 use super::tree::{Entry, Node, Table, Value, to_toml};
 use super::value;
+use crate::domain::selection::day::Day;
+use crate::feed::document::Format;
 use crate::text::xml::XmlText;
 
 /// The poll of a source that names none.
@@ -234,10 +237,59 @@ impl Sections<'_> {
         Some(SourceSection { name: name?, kind: kind?, poll: poll?, settings, place: node.place, places })
     }
 
+    /// Every `[[old_address]]`; most portals have none.
+    pub(super) fn old_addresses(&mut self) -> Option<Vec<OldAddressSection>> {
+        let Some(entry) = self.root.remove(OLD_ADDRESS) else {
+            return Some(Vec::new());
+        };
+        let Value::Array(nodes) = entry.node.value else {
+            let what = "[old_address]: is one table; write [[old_address]] with two brackets";
+            self.faults.push(Fault::new(entry.key, what));
+            return None;
+        };
+        let count = nodes.len();
+        let mut all: Vec<OldAddressSection> = Vec::new();
+        for node in nodes {
+            let place = node.place.clone();
+            let Some(one) = self.old_address(node) else { continue };
+            if all.iter().any(|other| other.path == one.path && other.query == one.query) {
+                let what = "[[old_address]] path: stands twice with one query; remove one of them";
+                self.faults.push(Fault::new(place, what));
+            } else {
+                all.push(one);
+            }
+        }
+        (all.len() == count).then_some(all)
+    }
+
+    fn old_address(&mut self, node: Node) -> Option<OldAddressSection> {
+        const KEYS: &[&str] = &["path", "query", "feed", "format", "ids", "cut_over", "origin"];
+        let Value::Table(table) = node.value else {
+            let what = "[[old_address]]: must be a table; write [[old_address]] on its own line";
+            self.faults.push(Fault::new(node.place, what));
+            return None;
+        };
+        let mut r = Reader::new("[[old_address]]".into(), KEYS, table, node.place, self.faults);
+        let path = r.text("path", value::old_path);
+        let query = r.optional("query", value::old_query);
+        let feed = r.text("feed", value::name);
+        let formats = Format::ALL.map(|format| (format.extension(), format));
+        let format = r.text("format", |text| value::choice(text, &formats));
+        let ids = r.text("ids", |text| value::choice(text, &[("links", OldIds::Links), ("entries", OldIds::Entries)]));
+        let cut_over = r.optional("cut_over", str::parse::<Day>);
+        let origin = r.optional("origin", value::origin);
+        if cut_over.is_some() && ids == Some(OldIds::Entries) {
+            r.complain("cut_over", "has a meaning only with ids = \"links\"; remove one of them");
+        }
+        r.finish();
+        let query = query.unwrap_or_default();
+        Some(OldAddressSection { path: path?, query, feed: feed?, format: format?, ids: ids?, cut_over, origin })
+    }
+
     /// Notes every section that does not exist.
     pub(super) fn finish(self) {
         let mut names: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
-        names.push(SOURCE);
+        names.extend([SOURCE, OLD_ADDRESS]);
         for (key, entry) in self.root {
             let what = if let Value::Table(_) | Value::Array(_) = entry.node.value {
                 format!("[{key}]: unknown section; {}", remedy(&key, &names))

@@ -9,14 +9,34 @@ use super::tree::{self, Table};
 use super::value;
 use crate::domain::feed::FeedSpec;
 use crate::domain::selection::Selection;
+use crate::domain::selection::day::Day;
 use crate::text::xml::XmlText;
 
 const FEED_KEYS: &[&str] = &["title", "description", "title_en", "description_en", "select"];
-const SELECT_KEYS: &[&str] =
-    &["sources", "categories", "phrases", "title_phrases", "not_phrases", "unless", "tags", "authors", "language"];
+const SELECT_KEYS: &[&str] = &[
+    "sources",
+    "categories",
+    "categories_alone",
+    "not_categories",
+    "phrases",
+    "title_phrases",
+    "not_phrases",
+    "unless",
+    "keywords",
+    "not_keywords",
+    "tags",
+    "authors",
+    "agencies",
+    "language",
+    "from",
+    "until",
+];
 
 /// Names that addresses below `/feeds/` use for something else.
 const RESERVED: [&str; 1] = ["search"];
+
+/// How the names begin that selections have which somebody follows.
+const RESERVED_START: &str = "s-";
 
 /// Reads every `*.toml` of the folder, by name. Gives the feeds that are whole, and all faults of the others.
 #[must_use]
@@ -64,7 +84,7 @@ fn read(path: &Path, faults: &mut Vec<Fault>) -> Option<FeedSpec> {
     let whole = Place::file(&name);
     match value::name(&slug) {
         Err(why) => faults.push(Fault::new(whole.clone(), format!("the file's name {why}"))),
-        Ok(slug) if RESERVED.contains(&slug.as_str()) => {
+        Ok(slug) if RESERVED.contains(&slug.as_str()) || slug.starts_with(RESERVED_START) => {
             let what = format!("/feeds/{slug} is taken for something else; give the file another name");
             faults.push(Fault::new(whole.clone(), what));
         }
@@ -97,13 +117,20 @@ fn feed(slug: String, table: Table, whole: Place, faults: &mut Vec<Fault>) -> Op
     let mut r = Reader::new("[select]".into(), SELECT_KEYS, select, place, faults);
     let sources = r.list("sources", value::name);
     let categories = r.list("categories", value::filled);
+    let categories_alone = r.list("categories_alone", value::filled);
+    let not_categories = r.list("not_categories", value::filled);
     let phrases = r.list("phrases", value::filled);
     let title_phrases = r.list("title_phrases", value::filled);
     let not_phrases = r.list("not_phrases", value::filled);
     let unless = r.list("unless", value::filled);
+    let keywords = r.list("keywords", value::filled);
+    let not_keywords = r.list("not_keywords", value::filled);
     let tags = r.list("tags", value::filled);
     let authors = r.list("authors", value::filled);
+    let agencies = r.list("agencies", value::filled);
     let language = r.optional("language", value::filled);
+    let from = r.optional("from", str::parse::<Day>);
+    let until = r.optional("until", str::parse::<Day>);
     r.finish();
     let text = |text: String| XmlText::new(&text);
     Some(FeedSpec {
@@ -115,13 +142,20 @@ fn feed(slug: String, table: Table, whole: Place, faults: &mut Vec<Fault>) -> Op
         select: Selection {
             sources: sources?,
             categories: categories?,
+            categories_alone: categories_alone?,
+            not_categories: not_categories?,
             phrases: phrases?,
             title_phrases: title_phrases?,
             not_phrases: not_phrases?,
             unless: unless?,
+            keywords: keywords?,
+            not_keywords: not_keywords?,
             tags: tags?,
             authors: authors?,
+            agencies: agencies?,
             language,
+            from,
+            until,
         },
     })
 }

@@ -15,11 +15,16 @@ use super::fault::{Fault, Place};
 use super::secret::SecretUrl;
 use super::value::Sender;
 use crate::domain::digest::WeekTime;
+use crate::domain::selection::day::Day;
 use crate::domain::subscriber::Locale;
+use crate::feed::document::Format;
 use crate::text::xml::XmlText;
 
 /// The name of the section that may stand many times.
 pub(super) const SOURCE: &str = "source";
+
+/// The name of the other one: where feeds were found before.
+pub(super) const OLD_ADDRESS: &str = "old_address";
 
 /// Every other section with its keys.
 pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
@@ -132,6 +137,34 @@ impl fmt::Debug for SourceSection {
             .field("settings", &keys)
             .finish_non_exhaustive()
     }
+}
+
+/// Which ids a document at an old address has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldIds {
+    /// Those of every other document.
+    Entries,
+    /// The link, as the old feed had it.
+    Links,
+}
+
+/// `[[old_address]]`: where a feed was found before loa, and is found for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldAddressSection {
+    /// Path on the portal, beginning with `/`.
+    pub path: String,
+    /// Parameters that the address must have, whatever else it has.
+    pub query: Vec<(String, String)>,
+    /// The feed that answers.
+    pub feed: String,
+    /// In which format.
+    pub format: Format,
+    /// With which ids.
+    pub ids: OldIds,
+    /// From which day on new articles have the ids of every other document.
+    pub cut_over: Option<Day>,
+    /// Scheme and host that the old ids begin with, and the old address itself.
+    pub origin: Option<Url>,
 }
 
 /// How mails leave.

@@ -384,3 +384,28 @@ fn all_faults_are_told_at_once_in_the_order_of_lines() {
     }
     assert!(told[1].contains("not TOML"), "{}", told[1]);
 }
+
+#[test]
+fn old_addresses_are_read_and_their_faults_told() {
+    let one = "[[old_address]]\npath = \"/index.php/tin\"\nquery = \"format=feed&type=rss\"\nfeed = \"tin\"\nformat = \"rss\"\nids = \"links\"\n";
+    let good = load(&format!("{one}cut_over = \"2026-12-01\"\norigin = \"http://tinhuy.example.vn\"\n"), &[]);
+    let old = &good.expect("faultless").old_addresses[0];
+    assert_eq!(old.query, [("format".to_owned(), "feed".to_owned()), ("type".to_owned(), "rss".to_owned())]);
+    assert_eq!(old.origin.as_ref().map(url::Url::as_str), Some("http://tinhuy.example.vn/"));
+    let told = faults(
+        &format!(
+            "{one}{one}[[old_address]]\npath = \"tin?format=feed\"\nfeed = \"Tin\"\nformat = \"xml\"\nids = \"entries\"\ncut_over = \"1/2/2026\"\nformt = 1\n"
+        ),
+        &[],
+    );
+    for part in [
+        "path: stands twice",
+        "path: \"tin?format=feed\" is no path that begins with /",
+        "feed: ",
+        "format: \"xml\" is none of rss, atom, json",
+        "cut_over: \"1/2/2026\" is no day",
+        "formt: unknown key",
+    ] {
+        assert!(told.iter().any(|t| t.contains(part)), "{part} not in {told:#?}");
+    }
+}

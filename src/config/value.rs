@@ -100,6 +100,37 @@ pub(super) fn base_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Scheme and host of a site, without a path.
+pub(super) fn origin(text: &str) -> Result<Url, String> {
+    let url = base_url(text)?;
+    if url.path() != "/" {
+        return Err("has a path; write scheme and host alone, such as \"https://tinhuy.example.vn\"".into());
+    }
+    Ok(url)
+}
+
+/// The path of an old address.
+pub(super) fn old_path(text: &str) -> Result<String, String> {
+    let example = "write one such as \"/index.php/tin-tuc\"";
+    if !text.starts_with('/') || text.contains(char::is_whitespace) {
+        return Err(format!("is no path that begins with /; {example}"));
+    }
+    if text.contains(['?', '#']) {
+        return Err(format!("has a query; {example}, and put what follows the ? under query"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The query of an old address: names and values that must be there.
+pub(super) fn old_query(text: &str) -> Result<Vec<(String, String)>, String> {
+    let pairs: Vec<(String, String)> =
+        url::form_urlencoded::parse(text.trim_start_matches('?').as_bytes()).into_owned().collect();
+    if pairs.iter().any(|(name, _)| name.is_empty()) {
+        return Err("is no query; write one such as \"format=feed&type=rss\"".into());
+    }
+    Ok(pairs)
+}
+
 /// The authority of tag URIs (RFC 4151 §2.1): a domain or a mail address, a comma, and a year, month or day.
 pub(super) fn authority(text: &str) -> Result<String, String> {
     let wrong =

@@ -35,6 +35,9 @@ pub enum FeedOrigin {
     File,
     /// A category of a source, by `[feeds] each_category`.
     Category,
+    /// A selection that somebody put together and follows. It has no documents of its own name: they are those of the
+    /// search, under the same id.
+    Selection,
 }
 
 /// A feed as it stands in the store.

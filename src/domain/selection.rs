@@ -1,14 +1,21 @@
 //! Selections: which articles a feed, a mail or a webhook is about. One object for every channel; nothing may match in
 //! the feed and not in the mail. Never a query in some database's words: an article in hand is enough to decide.
 
+pub mod day;
+pub mod keyword;
 mod matcher;
+pub mod query;
 pub mod score;
+pub mod title;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use self::day::Day;
+use self::keyword::{Keywords, spelled};
+use crate::clock::Timestamp;
 use crate::domain::article::Article;
 use crate::text::phrase::{MAX_GAPS, Phrases, Text, gaps};
 use crate::text::slug::is_slug;
@@ -19,8 +26,9 @@ pub const MAX_ENTRIES: usize = 400;
 /// The longest entry, in characters.
 pub const MAX_CHARS: usize = 100;
 
-/// Criteria over articles. An article matches if it lies in one of the categories (or below) **or** carries one of the
-/// phrases, and passes every other criterion that is set. An empty selection matches every article.
+/// Criteria over articles. An article matches if it lies in one of the categories **or** carries one of the phrases, and
+/// passes every other criterion that is set: all keywords, one of the tags, one of the authors, and so on. An empty
+/// selection matches every article.
 ///
 /// A phrase counts by where it stands: in the title or the title of a category of the article, or in the lede, one is
 /// enough; the body alone must have at least three. A phrase of several parts (` + `) counts where title and lede together
@@ -34,6 +42,12 @@ pub struct Selection {
     /// Slugs of categories; descendants are included.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<String>,
+    /// Slugs of categories whose own articles are meant, without those of descendants.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categories_alone: Vec<String>,
+    /// Slugs of categories that are left out, with descendants.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_categories: Vec<String>,
     /// Phrases in Vietnamese, with their marks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phrases: Vec<String>,
@@ -47,15 +61,39 @@ pub struct Selection {
     /// (not `title_phrases`) that stand in its title or in the title of a category count.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unless: Vec<String>,
+    /// Words and phrases that must all stand in the article, anywhere; see [`keyword`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keywords: Vec<String>,
+    /// Words and phrases of which none may stand in the article.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_keywords: Vec<String>,
     /// Tags, any of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// Authors, any of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub authors: Vec<String>,
+    /// Agencies whose tag opens the lede, any of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub agencies: Vec<String>,
     /// BCP 47 language; `vi` takes `vi-VN` too (RFC 4647 §3.3.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
+    /// The first day of publication that counts, on the clock of the site.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Day>,
+    /// The last day of publication that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Day>,
+}
+
+/// Where a keyword stood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The keyword as the selection has it.
+    pub keyword: String,
+    /// The weightiest place (`title`, `category`, `tag`, `lede`, `body`).
+    pub place: String,
 }
 
 /// Why an article matched, in words that can be shown: stored with the match.
@@ -73,6 +111,8 @@ pub enum Reason {
         /// Where it stood.
         place: String,
     },
+    /// All the keywords stand in it.
+    Keywords(Vec<Found>),
 }
 
 /// As the end of a sentence for operators, in English.
@@ -82,6 +122,13 @@ impl fmt::Display for Reason {
             Self::Everything => f.write_str("the feed takes every article"),
             Self::Category(slug) => write!(f, "it lies in the category {slug}"),
             Self::Phrase { phrase, place } => write!(f, "\"{phrase}\" stands in its {place}"),
+            Self::Keywords(found) => {
+                for (nth, Found { keyword, place }) in found.iter().enumerate() {
+                    let and = if nth == 0 { "" } else { " and " };
+                    write!(f, "{and}\"{keyword}\" stands in its {place}")?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -93,6 +140,9 @@ pub struct Matcher {
     phrases: Phrases,
     title_phrases: Phrases,
     unless: Phrases,
+    keywords: Keywords,
+    /// From when, and until before when, an article was published.
+    span: (Option<Timestamp>, Option<Timestamp>),
 }
 
 /// An article made ready to be tried by many matchers: its words are split once, those of its body only if some matcher
@@ -111,23 +161,13 @@ impl Selection {
     /// words with marks too.
     #[must_use]
     pub fn matcher(&self) -> Matcher {
-        Matcher {
-            phrases: Phrases::typed(&self.phrases, &self.not_phrases),
-            title_phrases: Phrases::typed(&self.title_phrases, &self.not_phrases),
-            unless: Phrases::typed(&self.unless, &[]),
-            selection: self.clone(),
-        }
+        Matcher::new(self, Phrases::typed)
     }
 
     /// The same for a topic that an editor wrote, whose phrases are never folded.
     #[must_use]
     pub fn topic_matcher(&self) -> Matcher {
-        Matcher {
-            phrases: Phrases::exact(&self.phrases, &self.not_phrases),
-            title_phrases: Phrases::exact(&self.title_phrases, &self.not_phrases),
-            unless: Phrases::exact(&self.unless, &[]),
-            selection: self.clone(),
-        }
+        Matcher::new(self, Phrases::exact)
     }
 
     const fn has_phrases(&self) -> bool {
@@ -137,8 +177,7 @@ impl Selection {
     /// Whether nothing is asked for, so that every article matches.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        let lists = [&self.sources, &self.categories, &self.phrases, &self.title_phrases, &self.tags, &self.authors];
-        lists.iter().all(|list| list.is_empty()) && self.language.is_none()
+        *self == Self::default()
     }
 
     /// What is wrong with it, one sentence each; empty when nothing is. Checked where a selection comes in: feed files,
@@ -149,12 +188,17 @@ impl Selection {
         let lists = [
             ("sources", &self.sources),
             ("categories", &self.categories),
+            ("categories_alone", &self.categories_alone),
+            ("not_categories", &self.not_categories),
             ("phrases", &self.phrases),
             ("title_phrases", &self.title_phrases),
             ("not_phrases", &self.not_phrases),
             ("unless", &self.unless),
+            ("keywords", &self.keywords),
+            ("not_keywords", &self.not_keywords),
             ("tags", &self.tags),
             ("authors", &self.authors),
+            ("agencies", &self.agencies),
         ];
         for (name, list) in lists {
             if list.len() > MAX_ENTRIES {
@@ -169,20 +213,31 @@ impl Selection {
                 faults.push(format!("`{name}` has an entry without a letter or digit: remove it or write its words"));
             }
         }
-        for (name, list) in [
+        let gapped = [
             ("phrases", &self.phrases),
             ("title_phrases", &self.title_phrases),
             ("not_phrases", &self.not_phrases),
             ("unless", &self.unless),
-        ] {
+            ("keywords", &self.keywords),
+            ("not_keywords", &self.not_keywords),
+        ];
+        for (name, list) in gapped {
             if let Some(phrase) = list.iter().find(|phrase| gaps(phrase) > MAX_GAPS) {
                 let start: String = phrase.chars().take(30).collect();
-                faults.push(format!("`{name}` has \"{start}…\" with more than one gap (…): write two phrases"));
+                faults.push(format!(
+                    "`{name}` has \"{start}…\" with more than {MAX_GAPS} gaps (…): write fewer, or two phrases"
+                ));
             }
         }
-        for slug in self.categories.iter().filter(|slug| !is_slug(slug)).take(3) {
+        let slugs = [
+            ("categories", &self.categories),
+            ("categories_alone", &self.categories_alone),
+            ("not_categories", &self.not_categories),
+        ];
+        let bad = slugs.iter().flat_map(|(name, list)| list.iter().map(move |slug| (name, slug)));
+        for (name, slug) in bad.filter(|(_, slug)| !is_slug(slug)).take(3) {
             let start: String = slug.chars().take(30).collect();
-            faults.push(format!("`categories` has \"{start}\", which is no slug: use the name in the category's address, of a-z, 0-9 and hyphens"));
+            faults.push(format!("`{name}` has \"{start}\", which is no slug: use the name in the category's address, of a-z, 0-9 and hyphens"));
         }
         if let Some(language) = self.language.as_deref().filter(|language| !is_language(language)) {
             let start: String = language.chars().take(30).collect();
@@ -202,11 +257,16 @@ impl Selection {
                 faults.push(format!("`{name}` without `phrases` does nothing: add phrases or remove it"));
             }
         }
+        if let (Some(from), Some(until)) = (self.from, self.until)
+            && until < from
+        {
+            faults.push(format!("`until` is {until}, before `from`, which is {from}: change one of them"));
+        }
         faults
     }
 
-    /// The one form of all selections that ask for the same: NFC, blanks collapsed, entries sorted, twins and empty
-    /// ones gone, slugs and language in lower case.
+    /// The one form of all selections that ask for the same: entries sorted, twins and empty ones gone; words in the one
+    /// spelling of [`spelled`], slugs and language in lower case, agencies in capitals.
     #[must_use]
     pub fn canonical(&self) -> Self {
         let list = |entries: &[String]| {
@@ -215,19 +275,38 @@ impl Selection {
             entries.dedup();
             entries
         };
-        let lower = |entries: &[String]| list(&entries.iter().map(|e| e.to_lowercase()).collect::<Vec<_>>());
+        let each = |entries: &[String], form: fn(&str) -> String| {
+            list(&entries.iter().map(|entry| form(entry)).collect::<Vec<_>>())
+        };
+        let categories = each(&self.categories, str::to_lowercase);
+        let mut categories_alone = each(&self.categories_alone, str::to_lowercase);
+        categories_alone.retain(|slug| !categories.contains(slug));
         Self {
             sources: list(&self.sources),
-            categories: lower(&self.categories),
-            phrases: list(&self.phrases),
+            categories,
+            categories_alone,
+            not_categories: each(&self.not_categories, str::to_lowercase),
+            phrases: each(&self.phrases, spelled),
             // Without phrases there is nothing to mask.
-            title_phrases: list(&self.title_phrases),
-            not_phrases: if self.has_phrases() { list(&self.not_phrases) } else { Vec::new() },
-            unless: if self.has_phrases() { list(&self.unless) } else { Vec::new() },
-            tags: list(&self.tags),
-            authors: list(&self.authors),
+            title_phrases: each(&self.title_phrases, spelled),
+            not_phrases: if self.has_phrases() { each(&self.not_phrases, spelled) } else { Vec::new() },
+            unless: if self.has_phrases() { each(&self.unless, spelled) } else { Vec::new() },
+            keywords: each(&self.keywords, spelled),
+            not_keywords: each(&self.not_keywords, spelled),
+            tags: each(&self.tags, spelled),
+            authors: each(&self.authors, spelled),
+            agencies: each(&self.agencies, str::to_uppercase),
             language: self.language.as_deref().map(|l| tidy(l).to_ascii_lowercase()).filter(|l| !l.is_empty()),
+            from: self.from,
+            until: self.until,
         }
+    }
+
+    /// The name under which the selection is a feed: `s-` and 20 hexadecimal digits of [`Selection::key`]. Its entry in
+    /// feed ids, so it is the same whether or not anybody follows it.
+    #[must_use]
+    pub fn slug(&self) -> String {
+        format!("s-{}", &self.key()[..20])
     }
 
     /// The same text for all selections with one canonical form: SHA-256 of its JSON, in hex (64 characters).
@@ -293,6 +372,13 @@ mod tests {
         assert_eq!(a.canonical(), b.canonical().canonical());
         assert_eq!(a.key().len(), 64);
         assert_ne!(a.key(), Selection::default().key());
+        let spelling = |word: &str| Selection { keywords: list(&[word]), ..Selection::default() }.key();
+        assert_eq!(spelling("Hoà bình"), spelling("hòa  BÌNH"));
+        assert_eq!(spelling("quản lý"), spelling("quản lí"));
+        assert_ne!(spelling("đảng viên"), spelling("dang vien"));
+        let own = Selection { categories: list(&["tin"]), categories_alone: list(&["tin"]), ..Selection::default() };
+        assert_eq!(own.key(), Selection { categories: list(&["tin"]), ..Selection::default() }.key());
+        assert_eq!(own.slug().len(), 22);
         // The same word in another list is another question.
         let tag = Selection { tags: list(&["b"]), ..Selection::default() };
         let author = Selection { authors: list(&["b"]), ..Selection::default() };

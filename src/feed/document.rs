@@ -159,6 +159,8 @@ pub struct Document {
     pub site_title: XmlText,
     /// Where loa is reached.
     pub site_url: String,
+    /// Where the document in one format is found instead: an old address that it goes on answering.
+    pub elsewhere: Option<(Format, String)>,
     /// Rights, people and signs.
     pub imprint: Imprint,
     /// What shows the XML to people who open it in a browser.
@@ -252,6 +254,7 @@ impl Document {
             place: Place::default(),
             site_title: site.title.clone(),
             site_url: site.link(""),
+            elsewhere: None,
             imprint: site.imprint.clone(),
             stylesheet: site.link("static/feed.css"),
             hub: None,
@@ -304,7 +307,14 @@ impl Document {
     /// The public address of the feed in a format.
     #[must_use]
     pub fn address(&self, format: Format) -> String {
-        format!("{}.{}", self.page, format.extension())
+        if let Some((_, own)) = self.elsewhere.as_ref().filter(|(of, _)| *of == format) {
+            return own.clone();
+        }
+        // A search keeps its query behind the ending.
+        match self.page.split_once('?') {
+            Some((page, query)) => format!("{page}.{}?{query}", format.extension()),
+            None => format!("{}.{}", self.page, format.extension()),
+        }
     }
 
     /// RFC 3339 in the document's zone, to the second: `2026-11-23T07:00:00+07:00`.

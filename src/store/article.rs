@@ -56,6 +56,9 @@ pub struct Poll {
     pub faults: Vec<String>,
     /// The source's categories, if they are not those that the store has.
     pub categories: Option<Vec<Category>>,
+    /// The sum of the row ids of the feeds that the articles were matched with: if there are others by now, nothing is
+    /// written, and the poll is made again with them.
+    pub feeds: Option<i64>,
     /// The lease under which the source was compared, and its holder: if it is held no longer, nothing is written.
     pub lease: Option<(String, String)>,
 }
@@ -126,6 +129,8 @@ const LEAVE: &str = "UPDATE feed_article SET left_at = $3 WHERE feed_id = $1 AND
 
 const LIVE_FEEDS: &str = "SELECT feed_id FROM feed_article WHERE article_id = $1 AND left_at IS NULL";
 
+const LIVE_SUM: &str = "SELECT CAST(coalesce(sum(id), 0) AS BIGINT) FROM feed WHERE retired_at IS NULL";
+
 const WITHDRAW: &str = "
     UPDATE article SET visible = FALSE, revision = revision + 1, updated_at = $2
     WHERE id = $1 AND visible RETURNING revision";
@@ -181,6 +186,12 @@ impl Store {
         let mut applied = Applied::default();
         let mut touched = std::collections::BTreeSet::new();
         let version = if poll.upserts.is_empty() && poll.gone.is_empty() { 0 } else { next_version(&mut tx).await? };
+        if let Some(known) = poll.feeds.filter(|_| !poll.upserts.is_empty()) {
+            let feeds: i64 = tx!(&mut tx, c => sqlx::query_scalar(LIVE_SUM).fetch_one(c))?;
+            if feeds != known {
+                return Err(StoreError::Superseded);
+            }
+        }
         for upsert in &poll.upserts {
             write_upsert(&mut tx, upsert, now, version, &mut touched).await?;
             match upsert.change {

@@ -136,7 +136,7 @@ impl Tx {
 }
 
 /// The steps of the schema: number, name, text for each engine. Never changed once they were released, only added to.
-const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 4] = [
     (1, "first", include_str!("migrations/sqlite/0001_first.sql"), include_str!("migrations/postgres/0001_first.sql")),
     (
         2,
@@ -145,6 +145,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
         include_str!("migrations/postgres/0002_sources.sql"),
     ),
     (3, "feeds", include_str!("migrations/sqlite/0003_feeds.sql"), include_str!("migrations/postgres/0003_feeds.sql")),
+    (
+        4,
+        "selections",
+        include_str!("migrations/sqlite/0004_selections.sql"),
+        include_str!("migrations/postgres/0004_selections.sql"),
+    ),
 ];
 
 /// The newest step that a database has been through.

@@ -39,7 +39,11 @@ impl FeedRow {
         Ok(Feed {
             id: self.id,
             spec,
-            origin: if self.origin == "category" { FeedOrigin::Category } else { FeedOrigin::File },
+            origin: match self.origin.as_str() {
+                "category" => FeedOrigin::Category,
+                "selection" => FeedOrigin::Selection,
+                _ => FeedOrigin::File,
+            },
             version: self.version,
             changed: Timestamp(self.changed_at),
             retired: self.retired_at.is_some(),
@@ -47,7 +51,10 @@ impl FeedRow {
     }
 }
 
-const COLUMNS: &str = "SELECT id, slug, origin, spec, version, changed_at, retired_at FROM feed ORDER BY slug";
+const COLUMNS: &str = "
+    SELECT id, slug, CASE WHEN selection IS NULL THEN origin ELSE 'selection' END AS origin, spec, version, changed_at,
+           retired_at
+    FROM feed ORDER BY slug";
 
 impl Store {
     /// Every feed ever declared, retired ones too, by slug.
@@ -66,7 +73,9 @@ impl Store {
     /// When the database fails.
     pub async fn feeds_since(&self, version: i64) -> Result<Vec<Feed>> {
         let rows: Vec<FeedRow> = read!(self, p => sqlx::query_as("
-            SELECT id, slug, origin, spec, version, changed_at, retired_at FROM feed WHERE version > $1 ORDER BY version, id")
+            SELECT id, slug, CASE WHEN selection IS NULL THEN origin ELSE 'selection' END AS origin, spec, version,
+                   changed_at, retired_at
+            FROM feed WHERE version > $1 ORDER BY version, id")
             .bind(version).fetch_all(p))?;
         rows.into_iter().map(FeedRow::into_feed).collect()
     }
@@ -80,6 +89,8 @@ impl Store {
         let word = match origin {
             FeedOrigin::File => "file",
             FeedOrigin::Category => "category",
+            // Selections begin and end with those who follow them.
+            FeedOrigin::Selection => return Ok(Vec::new()),
         };
         let mut tx = self.begin().await?;
         let rows: Vec<FeedRow> = tx!(&mut tx, c => sqlx::query_as(COLUMNS).fetch_all(c))?;

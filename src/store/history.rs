@@ -64,7 +64,7 @@ const KIN: &str = "
         SELECT other.feed_id, count(*) AS shared FROM feed_article mine
         JOIN feed_article other ON other.article_id = mine.article_id AND other.feed_id <> mine.feed_id
         WHERE mine.feed_id = $1 AND other.left_at IS NULL GROUP BY other.feed_id) AS kin ON kin.feed_id = f.id
-    WHERE f.retired_at IS NULL ORDER BY kin.shared DESC, f.slug LIMIT $2";
+    WHERE f.retired_at IS NULL AND f.selection IS NULL ORDER BY kin.shared DESC, f.slug LIMIT $2";
 
 impl Store {
     /// What left a feed at `since` or later, the last first.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::engine::{Result, Store, Tx, exec, from_json, read, to_json, tx};
+use super::selection::{MOST_OF_ONE, SelectionWish, begin_selection};
 use crate::clock::Timestamp;
 use crate::domain::subscriber::{EmailAddress, EndReason, Frequency, Locale};
 
@@ -55,12 +56,23 @@ pub struct OptIn {
     pub subscriber_id: i64,
     /// For what.
     pub wishes: Vec<Wish>,
+    /// For which selection besides.
+    pub selection: Option<SelectionWish>,
     /// In which language.
     pub locale: Locale,
     /// When.
     pub requested_at: Timestamp,
     /// When it was confirmed, if it was.
     pub confirmed_at: Option<Timestamp>,
+}
+
+impl OptIn {
+    /// How often: a request has one frequency for all that it asks for.
+    #[must_use]
+    pub fn frequency(&self) -> Frequency {
+        let selection = self.selection.as_ref().map(|wish| wish.frequency);
+        self.wishes.first().map(|wish| wish.frequency).or(selection).unwrap_or(Frequency::Daily)
+    }
 }
 
 /// What came of a confirmation.
@@ -85,6 +97,7 @@ struct OptInRow {
     id: i64,
     subscriber_id: i64,
     wishes: String,
+    selection: Option<String>,
     locale: String,
     requested_at: i64,
     confirmed_at: Option<i64>,
@@ -96,6 +109,7 @@ impl OptInRow {
             id: self.id,
             subscriber_id: self.subscriber_id,
             wishes: from_json("opt_in.wishes", &self.wishes)?,
+            selection: self.selection.map(|json| from_json("opt_in.selection", &json)).transpose()?,
             locale: Locale::parse(&self.locale),
             requested_at: Timestamp(self.requested_at),
             confirmed_at: self.confirmed_at.map(Timestamp),
@@ -129,7 +143,12 @@ pub struct ExportRow {
     pub since: i64,
 }
 
-const OPT_IN: &str = "SELECT id, subscriber_id, wishes, locale, requested_at, confirmed_at FROM opt_in WHERE id = $1";
+const OPT_IN: &str =
+    "SELECT id, subscriber_id, wishes, selection, locale, requested_at, confirmed_at FROM opt_in WHERE id = $1";
+
+const SELECTIONS_OF_ONE: &str = "
+    SELECT count(*) FROM subscription s JOIN feed f ON f.id = s.feed_id
+    WHERE s.subscriber_id = $1 AND s.channel = 'email' AND s.state = 'confirmed' AND f.selection IS NOT NULL";
 
 const UPSERT_PERSON: &str = "
     INSERT INTO subscriber (kind, email, email_key, locale, created_at) VALUES ('person', $1, $2, $3, $4)
@@ -205,6 +224,19 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn request_opt_in(&self, request: &Request<'_>, now: Timestamp) -> Result<Option<i64>> {
+        self.request_selection(request, None, now).await
+    }
+
+    /// As [`Store::request_opt_in`], for a selection besides: it becomes a feed once the request is confirmed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn request_selection(
+        &self,
+        request: &Request<'_>,
+        selection: Option<&SelectionWish>,
+        now: Timestamp,
+    ) -> Result<Option<i64>> {
         let mut tx = self.begin().await?;
         let id = upsert_person(&mut tx, request.email, request.locale, now).await?;
         let today: i64 = tx!(&mut tx, c => sqlx::query_scalar("
@@ -213,7 +245,7 @@ impl Store {
         if today >= OPT_INS_A_DAY {
             return Ok(None);
         }
-        let opt_in = insert_opt_in(&mut tx, id, request, now, None).await?;
+        let opt_in = insert_opt_in(&mut tx, id, request, selection, now, None).await?;
         exec!(
             &mut tx,
             sqlx::query(
@@ -267,7 +299,17 @@ impl Store {
                 .bind(row.subscriber_id)
                 .bind(row.locale.as_str())
         )?;
-        grant(&mut tx, row.subscriber_id, &row.wishes, false, now).await?;
+        let mut wishes = row.wishes;
+        if let Some(wish) = row.selection {
+            let followed: i64 =
+                tx!(&mut tx, c => sqlx::query_scalar(SELECTIONS_OF_ONE).bind(row.subscriber_id).fetch_one(c))?;
+            if followed >= MOST_OF_ONE {
+                return Ok(Confirmed::Lapsed);
+            }
+            let Some(feed_id) = begin_selection(&mut tx, &wish.spec, now).await? else { return Ok(Confirmed::Lapsed) };
+            wishes.push(Wish { feed_id, frequency: wish.frequency });
+        }
+        grant(&mut tx, row.subscriber_id, &wishes, false, now).await?;
         cancel_mails(&mut tx, row.subscriber_id, EndReason::Changed, now).await?;
         tx.commit().await?;
         Ok(Confirmed::Now(row.subscriber_id))
@@ -289,7 +331,7 @@ impl Store {
             if wishes.is_empty() {
                 continue;
             }
-            insert_opt_in(&mut tx, id, request, now, Some(now)).await?;
+            insert_opt_in(&mut tx, id, request, None, now, Some(now)).await?;
             new += grant(&mut tx, id, &wishes, false, now).await?;
         }
         tx.commit().await?;
@@ -455,14 +497,16 @@ async fn insert_opt_in(
     tx: &mut Tx,
     id: i64,
     request: &Request<'_>,
+    selection: Option<&SelectionWish>,
     now: Timestamp,
     confirmed: Option<Timestamp>,
 ) -> Result<i64> {
+    let selection = selection.map(to_json).transpose()?;
     Ok(tx!(tx, c => sqlx::query_scalar("
-        INSERT INTO opt_in (subscriber_id, wishes, locale, text_version, method, requested_at, confirmed_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id")
+        INSERT INTO opt_in (subscriber_id, wishes, locale, text_version, method, requested_at, confirmed_at, selection)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id")
         .bind(id).bind(to_json(&request.wishes)?).bind(request.locale.as_str()).bind(request.text_version)
-        .bind(request.method).bind(now.0).bind(confirmed.map(|t| t.0)).fetch_one(c))?)
+        .bind(request.method).bind(now.0).bind(confirmed.map(|t| t.0)).bind(&selection).fetch_one(c))?)
 }
 
 /// Makes the wishes true. With `exactly`, what is not wished ends. Answers how many subscriptions began.

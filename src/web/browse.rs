@@ -1,6 +1,7 @@
 //! Pages for everybody: what can be followed, and one feed with its doors. Shows only what the feeds show.
 
-use actix_web::http::header::LINK;
+use std::sync::Arc;
+
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -10,29 +11,42 @@ use super::reply::Fault;
 use super::visit::Visit;
 use crate::domain::article::StoredArticle;
 use crate::domain::feed::{FeedOrigin, FeedSpec};
+use crate::domain::selection::Reason;
+use crate::domain::selection::title::Names;
+use crate::domain::site::Site;
 use crate::domain::subscriber::Locale;
 use crate::feed::document::Format;
 use crate::text::{catalog, date, excerpt};
 use crate::work::publish::published::Published;
 
 /// Articles on the page of a feed.
-const SHOWN: usize = 20;
+pub const SHOWN: usize = 20;
 
 /// Letters of a lede on a page.
 const LEDE: usize = 240;
 
 /// `/`
 pub async fn home(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse, Fault> {
+    // Joomla's feeds were a question of the query alone.
+    if let Some(old) = shared.old.find(req.path(), req.query_string()) {
+        return super::old::answer(&req, &shared, old).await;
+    }
     if !shared.publisher.is_ready() {
         return Err(Fault::Starting);
     }
     let visit = shared.visit(&req);
     let all = shared.publisher.all();
-    let group = |origin: FeedOrigin| -> Vec<Value> {
-        all.iter().filter(|p| p.feed.origin == origin).map(|p| card(&shared, visit, p)).collect()
-    };
-    let with = json!({ "topics": group(FeedOrigin::File), "categories": group(FeedOrigin::Category) });
+    let with = json!({
+        "topics": cards(&shared.site, visit, &all, FeedOrigin::File),
+        "categories": cards(&shared.site, visit, &all, FeedOrigin::Category), "static": false,
+    });
     shared.view.page("home.html", visit, "", with)
+}
+
+/// The feeds of one origin, as the front page shows them.
+#[must_use]
+pub fn cards(site: &Site, visit: Visit, all: &[Arc<Published>], origin: FeedOrigin) -> Vec<Value> {
+    all.iter().filter(|p| p.feed.origin == origin).map(|p| card(site, visit, p)).collect()
 }
 
 /// `/feeds/{slug}`
@@ -40,29 +54,71 @@ pub fn preview(req: &HttpRequest, shared: &Shared, published: &Published) -> Res
     let visit = shared.visit(req);
     let slug = &published.feed.spec.slug;
     let path = format!("feeds/{slug}");
-    let formats: Vec<Value> = Format::ALL
+    let with = feed_page(&shared.site, visit, published);
+    shared.view.page("feed.html", visit, &path, with)
+}
+
+/// What the page of a feed shows.
+#[must_use]
+pub fn feed_page(site: &Site, visit: Visit, published: &Published) -> Value {
+    let (feed, tag) = (&published.feed, visit.locale.as_str());
+    let slug = &feed.spec.slug;
+    // A category's feed holds its articles for one reason, which its title says.
+    let matcher = (feed.origin != FeedOrigin::Category && !feed.spec.select.is_everything()).then(|| feed.matcher());
+    let articles: Vec<Value> = published
+        .articles
         .iter()
-        .map(|f| {
-            json!({ "name": f.name(), "type": f.media_type(), "word": f.extension(),
-                    "url": shared.site.link(&format!("{path}.{}", f.extension())) })
+        .filter(|a| a.visible)
+        .take(SHOWN)
+        .map(|a| {
+            let why = matcher.as_ref().and_then(|m| m.matches(&a.article));
+            let mut names = Names::default();
+            names.learn(&a.article);
+            article(site, visit, a, why.and_then(|why| reason_words(tag, &why, &names)).as_deref())
         })
         .collect();
-    let articles: Vec<Value> =
-        published.articles.iter().filter(|a| a.visible).take(SHOWN).map(|a| article(shared, visit, a)).collect();
-    let with = json!({
-        "feed": card(shared, visit, published), "formats": formats, "articles": articles,
+    let t = catalog::words(tag);
+    json!({
+        "feed": card(site, visit, published), "articles": articles,
+        "formats": formats(site, title(&feed.spec, visit.locale), |f| format!("feeds/{slug}.{}", f.extension())),
         "form": super::subscriber::Asked::of_feed(slug).context(visit),
-        "endpoints_url": shared.site.link("api/v1/endpoints"),
-    });
-    let mut page = shared.view.page("feed.html", visit, &path, with)?;
-    for format in Format::ALL {
-        let url = shared.site.link(&format!("{path}.{}", format.extension()));
-        let link = format!("<{url}>; rel=\"alternate\"; type=\"{}\"", format.media_type());
-        if let Ok(link) = link.try_into() {
-            page.headers_mut().append(LINK, link);
+        "endpoints_url": site.link("api/v1/endpoints"), "static": false,
+        "follow": {
+            "title": t.get("feed.doors"), "mail": t.get("feed.door_mail_text"), "field": "feed", "value": slug,
+            "name": slug,
+        },
+    })
+}
+
+/// The documents of a feed, as pages and their heads list them.
+#[must_use]
+pub fn formats(site: &Site, title: &str, path: impl Fn(Format) -> String) -> Vec<Value> {
+    let one = |f: Format| {
+        json!({ "name": f.name(), "type": f.media_type(), "word": f.extension(), "title": title, "path": path(f),
+                "url": site.link(&path(f)) })
+    };
+    Format::ALL.into_iter().map(one).collect()
+}
+
+/// Why an article matched, for its readers; nothing where the selection says it already.
+#[must_use]
+pub fn reason_words(tag: &str, reason: &Reason, names: &Names) -> Option<String> {
+    let t = catalog::words(tag);
+    let place = |place: &str| t.get(&format!("place.{place}")).to_owned();
+    match reason {
+        Reason::Everything => None,
+        Reason::Category(slug) => Some(t.say("feed.reason_category", &[("category", names.of_category(slug))])),
+        Reason::Phrase { phrase, place: at } => {
+            Some(t.say("feed.reason_phrase", &[("phrase", phrase), ("place", &place(at))]))
+        }
+        Reason::Keywords(found) => {
+            let words: Vec<String> = found
+                .iter()
+                .map(|f| t.say("feed.reason_word", &[("word", &f.keyword), ("place", &place(&f.place))]))
+                .collect();
+            Some(t.say("feed.reason_keywords", &[("words", &words.join(", "))]))
         }
     }
-    Ok(page)
 }
 
 /// The title of a feed in a language.
@@ -85,31 +141,39 @@ fn description(spec: &FeedSpec, locale: Locale) -> String {
     own.trim().to_owned()
 }
 
-fn card(shared: &Shared, visit: Visit, published: &Published) -> Value {
-    let (spec, tag) = (&published.feed.spec, visit.locale.as_str());
-    let weekly = match published.weekly {
+/// "About N articles a week."
+#[must_use]
+pub fn weekly_words(tag: &str, weekly: i64) -> String {
+    match weekly {
         ..=0 => catalog::words(tag).get("feed.per_week_none").to_owned(),
         1 => catalog::words(tag).get("feed.per_week_one").to_owned(),
         n => catalog::words(tag).say("feed.per_week", &[("n", &n.to_string())]),
-    };
+    }
+}
+
+fn card(site: &Site, visit: Visit, published: &Published) -> Value {
+    let (spec, tag) = (&published.feed.spec, visit.locale.as_str());
+    let weekly = weekly_words(tag, published.weekly);
     let latest = published.articles.iter().filter(|a| a.visible).map(|a| a.article.published).max();
     json!({
         "slug": spec.slug, "title": title(spec, visit.locale), "description": description(spec, visit.locale),
         "own": !spec.description.trim().is_empty(),
-        "weekly": weekly, "latest": latest.map(|at| date::short(at, &shared.site.zone, tag)),
+        "weekly": weekly, "latest": latest.map(|at| date::short(at, &site.zone, tag)),
     })
 }
 
-fn article(shared: &Shared, visit: Visit, stored: &StoredArticle) -> Value {
+/// An article in a list, with why it is there.
+#[must_use]
+pub fn article(site: &Site, visit: Visit, stored: &StoredArticle, reason: Option<&str>) -> Value {
     let (article, tag) = (&stored.article, visit.locale.as_str());
     let mut by: Vec<&str> = article.authors.iter().map(|a| &**a).collect();
     by.extend(article.agency.as_deref());
     json!({
         "title": article.title.as_str(), "url": web_only(&article.url),
-        "when": date::full(article.published, &shared.site.zone, tag),
-        "machine": article.published.rfc3339(&shared.site.zone),
+        "when": date::full(article.published, &site.zone, tag),
+        "machine": article.published.rfc3339(&site.zone),
         "by": by.join(", "), "lede": excerpt::excerpt(&article.summary, LEDE), "language": article.language,
-        "category": article.categories.first().map(|c| c.title.as_str()),
+        "category": article.categories.first().map(|c| c.title.as_str()), "reason": reason,
     })
 }
 

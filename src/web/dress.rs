@@ -22,7 +22,7 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self';
                            frame-ancestors 'none'";
 
 /// Feeds name a style sheet of ours and show pictures of the portal.
-const FEED_POLICY: &str = "default-src 'none'; style-src 'self'; img-src https:";
+pub const FEED_POLICY: &str = "default-src 'none'; style-src 'self'; img-src https:";
 
 const NO_DEVICES: &str = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), interest-cohort=()";
 
@@ -112,6 +112,9 @@ fn explain(answer: ServiceResponse, shared: &Shared, kind: Kind, fault: &Fault) 
 
 fn words(shared: &Shared, req: &HttpRequest, fault: &Fault) -> String {
     let tag = shared.visit(req).locale.as_str();
+    if let Fault::Query(faults) = fault {
+        return faults.iter().map(|fault| fault.say(tag)).collect::<Vec<_>>().join("\n");
+    }
     let seconds = if let Fault::TooMany(seconds) = fault { *seconds } else { 0 };
     catalog::words(tag).say(&format!("fault.{}", fault.word()), &[("n", &seconds.to_string())])
 }

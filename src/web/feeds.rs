@@ -17,7 +17,8 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 
 use super::reply::Fault;
-use super::{Shared, browse, conditional, visit};
+use super::{Shared, browse, conditional, search, visit};
+use crate::clock::Timestamp;
 use crate::feed::document::Format;
 use crate::work::publish::archive::{ArchiveError, Found};
 use crate::work::publish::published::{Published, keep};
@@ -47,6 +48,9 @@ pub async fn named(req: HttpRequest, shared: Data<Shared>, name: Path<String>) -
         return Ok(moved(&shared, &format!("feeds/{small}")));
     }
     let (slug, format) = split(&name)?;
+    if shared.publisher.is_ready() && shared.publisher.get(slug).is_none() {
+        return search::followed(&shared, slug, format).await;
+    }
     let published = open(&shared, slug).await?;
     match format {
         Some(format) => document(&req, &shared, &published, format).await,
@@ -122,16 +126,29 @@ pub async fn list(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse
     }
     let opml = shared.publisher.opml().ok_or(Fault::Starting)?;
     let changed = shared.publisher.all().iter().map(|p| p.changed).max().unwrap_or_default();
+    Ok(answer(&req, &shared, &opml, changed, LIST_AGE, &shared.site.link("feeds.opml")).await)
+}
+
+/// Sends a document that is no version of a feed, or 304 to who has it: `own` is its address, `changed` when it last did.
+pub async fn answer(
+    req: &HttpRequest,
+    shared: &Shared,
+    ready: &Ready,
+    changed: Timestamp,
+    max_age: u64,
+    own: &str,
+) -> HttpResponse {
     let asked = Asked::of(req.headers());
-    let link = format!("<{}>; rel=\"self\"", shared.site.link("feeds.opml"));
-    let has_it = conditional::has_it(&asked.none_match, asked.since, &opml.etag, changed);
+    let has_it = conditional::has_it(&asked.none_match, asked.since, &ready.etag, changed);
     let mut answer = if has_it { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    answer.insert_header((ETAG, opml.etag.as_str())).insert_header((LINK, link));
     answer
+        .insert_header((ETAG, ready.etag.as_str()))
+        .insert_header((LINK, format!("<{own}>; rel=\"self\"")))
+        // A clock that was set back must not make it come from the future (RFC 9110 §8.8.2.1).
         .insert_header((LAST_MODIFIED, changed.min(shared.clock.now()).http_date()))
-        .insert_header((CACHE_CONTROL, keep(LIST_AGE)))
+        .insert_header((CACHE_CONTROL, keep(max_age)))
         .insert_header((VARY, ACCEPT_ENCODING_VALUE));
-    if has_it { Ok(answer.finish()) } else { Ok(packed(&mut answer, &asked, &opml).await) }
+    if has_it { answer.finish() } else { packed(&mut answer, &asked, ready).await }
 }
 
 /// `/feeds/{slug}/archive/{month}.atom`: leads to what there is of that month now.
@@ -306,7 +323,8 @@ impl Shared {
     }
 }
 
-fn moved(shared: &Shared, to: &str) -> HttpResponse {
+/// What is to be asked for by another name below the site's address.
+pub fn moved(shared: &Shared, to: &str) -> HttpResponse {
     HttpResponse::MovedPermanently()
         .insert_header((LOCATION, format!("{}{to}", shared.view.root())))
         .insert_header((CACHE_CONTROL, "public, max-age=86400"))

@@ -8,8 +8,10 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 
+use crate::domain::selection::query::QueryFault;
 use crate::store::engine::StoreError;
 use crate::work::ingest::IngestError;
+use crate::work::search::SearchError;
 use crate::work::subscribe::SubscribeError;
 
 /// Seconds after which a caller may come back while loa starts.
@@ -26,6 +28,8 @@ pub enum Fault {
     BadLink,
     /// A request that makes no sense; why, for a program's author.
     BadRequest(String),
+    /// A search that asks for nothing that can be answered; why, for whoever asks.
+    Query(Vec<QueryFault>),
     /// A request that makes sense but cannot be done as it is; why, for a program's author.
     Unprocessable(String),
     /// No bearer token, or a wrong one.
@@ -54,7 +58,7 @@ impl Fault {
             Self::NotFound => "not_found",
             Self::Gone => "gone",
             Self::BadLink => "bad_link",
-            Self::BadRequest(_) | Self::Unprocessable(_) | Self::Conflict(_) => "bad_request",
+            Self::BadRequest(_) | Self::Query(_) | Self::Unprocessable(_) | Self::Conflict(_) => "bad_request",
             Self::Unauthorized => "unauthorized",
             Self::Foreign => "forbidden",
             Self::Method(_) => "method",
@@ -97,7 +101,7 @@ impl ResponseError for Fault {
         match self {
             Self::NotFound | Self::BadLink => StatusCode::NOT_FOUND,
             Self::Gone => StatusCode::GONE,
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::Query(_) => StatusCode::BAD_REQUEST,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Foreign => StatusCode::FORBIDDEN,
@@ -131,6 +135,13 @@ impl ResponseError for Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         tracing::error!("a request could not be answered: {error}");
+        Self::Internal
+    }
+}
+
+impl From<SearchError> for Fault {
+    fn from(error: SearchError) -> Self {
+        tracing::error!("a search could not be answered: {error}");
         Self::Internal
     }
 }

@@ -12,8 +12,11 @@ use super::reply::Fault;
 use super::visit::Visit;
 use super::{Shared, browse, guard};
 use crate::domain::feed::FeedOrigin;
+use crate::domain::selection::title::title;
+use crate::domain::selection::{Selection, query};
 use crate::domain::subscriber::{AddressError, EmailAddress, Frequency, Locale};
 use crate::text::catalog;
+use crate::work;
 use crate::work::subscribe::SubscribeError;
 
 /// A field that people do not see and programs fill.
@@ -24,6 +27,8 @@ const TRAP: &str = "website";
 pub struct Asked {
     email: String,
     feeds: Vec<String>,
+    /// A selection that was put together, by its canonical query.
+    selection: Option<Selection>,
     frequency: Frequency,
     consent: bool,
     faults: Vec<&'static str>,
@@ -36,6 +41,7 @@ impl Asked {
         Self {
             email: String::new(),
             feeds,
+            selection: None,
             frequency: Frequency::Daily,
             consent: false,
             faults: Vec::new(),
@@ -49,15 +55,23 @@ impl Asked {
         Self::new(vec![slug.to_owned()])
     }
 
+    /// The form of a search's page.
+    #[must_use]
+    pub fn of_selection(selection: &Selection) -> Self {
+        Self { selection: Some(selection.clone()), ..Self::new(Vec::new()) }
+    }
+
     fn of_form(form: &Form) -> Self {
         let mut asked = Self::new(form.all("feed").map(str::to_owned).collect());
+        let selection = Some(form.get("selection")).filter(|query| !query.is_empty());
+        asked.selection = selection.and_then(|query| query::parse(query).ok()).map(|asked| asked.selection);
         form.get("email").trim().clone_into(&mut asked.email);
         asked.frequency = Frequency::parse(form.get("frequency")).unwrap_or(Frequency::Daily);
         asked.consent = form.get("consent") == "yes";
         if let Err(wrong) = EmailAddress::parse(&asked.email) {
             asked.wrong_address(wrong);
         }
-        if asked.feeds.is_empty() {
+        if asked.feeds.is_empty() && asked.selection.is_none() {
             asked.faults.push("error_feeds");
         }
         if !asked.consent {
@@ -82,7 +96,7 @@ impl Asked {
     pub fn context(&self, visit: Visit) -> Value {
         json!({
             "email": self.email, "frequency": self.frequency.as_str(), "consent": self.consent, "trap": TRAP,
-            "faults": self.faults,
+            "faults": self.faults, "selection": self.selection.as_ref().map(query::write),
             "reason": self.reason.map(|r| catalog::words(visit.locale.as_str()).say(&format!("address_fault.{r}"), &[])),
         })
     }
@@ -91,7 +105,7 @@ impl Asked {
 /// `GET /subscribe`
 pub async fn ask(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse, Fault> {
     let wanted = super::visit::query(&req, "feed").into_iter().collect();
-    page(&shared, shared.visit(&req), &Asked::new(wanted))
+    page(&shared, shared.visit(&req), &Asked::new(wanted)).await
 }
 
 /// `POST /subscribe`
@@ -109,16 +123,25 @@ pub async fn asked(req: HttpRequest, shared: Data<Shared>, form: Form) -> Result
     }
     let mut asked = Asked::of_form(&form);
     if asked.faults.is_empty() {
-        let done = shared.subscribe.request(&asked.email, &asked.feeds, asked.frequency, visit.locale, "form").await;
+        let (email, frequency, locale) = (&asked.email, asked.frequency, visit.locale);
+        let done = match &asked.selection {
+            // Everything is a feed that most portals declare; a selection that asks for nothing is one all the same.
+            Some(selection) => {
+                let spec = work::search::spec(selection, &*shared.search.names().await?);
+                shared.subscribe.request_selection(email, spec, frequency, locale, "form").await
+            }
+            None => shared.subscribe.request(email, &asked.feeds, frequency, locale, "form").await,
+        };
         match done {
             Ok(()) => return Ok(to_sent(&shared, visit)),
             Err(SubscribeError::Address(wrong)) => asked.wrong_address(wrong),
             Err(SubscribeError::NoFeed) => asked.faults.push("error_feeds"),
             Err(SubscribeError::UnknownFeed(_)) => asked.faults.push("error_unknown"),
+            Err(SubscribeError::Full) => asked.faults.push("error_full"),
             Err(other) => return Err(other.into()),
         }
     }
-    let mut response = page(&shared, visit, &asked)?;
+    let mut response = page(&shared, visit, &asked).await?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
@@ -135,7 +158,11 @@ fn to_sent(shared: &Shared, visit: Visit) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, to)).insert_header((CACHE_CONTROL, "no-store")).finish()
 }
 
-fn page(shared: &Shared, visit: Visit, asked: &Asked) -> Result<HttpResponse, Fault> {
+async fn page(shared: &Shared, visit: Visit, asked: &Asked) -> Result<HttpResponse, Fault> {
+    let selected = match &asked.selection {
+        Some(selection) => Some(title(selection, visit.locale, &*shared.search.names().await?)),
+        None => None,
+    };
     let all = shared.publisher.all();
     let group = |origin: FeedOrigin| -> Vec<Value> {
         all.iter()
@@ -148,7 +175,7 @@ fn page(shared: &Shared, visit: Visit, asked: &Asked) -> Result<HttpResponse, Fa
             .collect()
     };
     let with = json!({
-        "form": asked.context(visit), "topics": group(FeedOrigin::File), "categories": group(FeedOrigin::Category),
+        "form": asked.context(visit), "selected": selected, "topics": group(FeedOrigin::File), "categories": group(FeedOrigin::Category),
     });
     shared.view.page("subscribe.html", visit, "subscribe", with)
 }

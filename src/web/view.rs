@@ -3,9 +3,10 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, VARY};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, LINK, VARY};
 use include_dir::{Dir, include_dir};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};
@@ -15,11 +16,14 @@ use minijinja::{
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use super::browse::{formats, title};
 use super::reply::Fault;
 use super::visit::Visit;
 use crate::domain::site::Site;
 use crate::domain::subscriber::Locale;
 use crate::text::catalog;
+use crate::work::publish::Publisher;
+use crate::work::search;
 
 static PAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/page");
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/static");
@@ -31,6 +35,8 @@ const FUEL: u64 = 5_000_000;
 pub struct View {
     engine: Environment<'static>,
     site: Json,
+    base: Site,
+    publisher: Arc<Publisher>,
     root: String,
     css: String,
     icon: String,
@@ -39,7 +45,7 @@ pub struct View {
 impl View {
     /// Compiles the pages.
     #[must_use]
-    pub fn new(site: &Site) -> Self {
+    pub fn new(site: &Site, publisher: Arc<Publisher>) -> Self {
         let mut engine = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         engine.set_syntax(syntax.expect("the delimiters are the usual ones"));
@@ -67,6 +73,8 @@ impl View {
         Self {
             engine,
             site: json!({ "title": site.title.as_str(), "url": site.base_url.as_str() }),
+            base: site.clone(),
+            publisher,
             css: hashed("loa.css"),
             icon: hashed("favicon.svg"),
             root,
@@ -87,10 +95,12 @@ impl View {
     pub fn render(&self, name: &str, visit: Visit, path: &str, with: Json) -> Result<String, Fault> {
         let lang = visit.locale.as_str();
         let other = if visit.locale == Locale::Vi { "en" } else { "vi" };
+        let and = if path.contains('?') { '&' } else { '?' };
         let mut context = json!({
             "t": catalog::words(lang), "site": self.site, "lang": lang, "root": self.root, "css": self.css, "icon": self.icon,
+            "chosen": visit.chosen, "static": false, "formats": self.formats(visit.locale),
             "q": if visit.chosen { format!("?lang={lang}") } else { String::new() },
-            "other": { "lang": other, "href": format!("{}{}?lang={other}", self.root, path.trim_start_matches('/')) },
+            "other": { "lang": other, "href": format!("{}{}{and}lang={other}", self.root, path.trim_start_matches('/')) },
         });
         if let (Some(context), Json::Object(with)) = (context.as_object_mut(), with) {
             context.extend(with);
@@ -101,13 +111,36 @@ impl View {
         })
     }
 
+    /// What every page announces that has no feed of its own: the feed of everything.
+    fn formats(&self, locale: Locale) -> Vec<Json> {
+        let all = self.publisher.all();
+        match all.iter().map(|p| &p.feed.spec).find(|spec| spec.select.is_everything()) {
+            Some(spec) => {
+                formats(&self.base, title(spec, locale), |f| format!("feeds/{}.{}", spec.slug, f.extension()))
+            }
+            None => formats(&self.base, self.base.title.as_str(), |f| search::path("", Some(f))),
+        }
+    }
+
     /// The same as an answer for people that may be kept for a minute.
     ///
     /// # Errors
     /// As [`View::render`].
     pub fn page(&self, name: &str, visit: Visit, path: &str, with: Json) -> Result<HttpResponse, Fault> {
+        let own = with.get("formats").and_then(Json::as_array).cloned();
         let html = self.render(name, visit, path, with)?;
-        Ok(html_response(html, visit, "public, max-age=60"))
+        let mut page = html_response(html, visit, "public, max-age=60");
+        for format in own.unwrap_or_else(|| self.formats(visit.locale)) {
+            let link = format!(
+                "<{}>; rel=\"alternate\"; type=\"{}\"",
+                format["url"].as_str().unwrap_or_default(),
+                format["type"].as_str().unwrap_or_default()
+            );
+            if let Ok(link) = link.try_into() {
+                page.headers_mut().append(LINK, link);
+            }
+        }
+        Ok(page)
     }
 
     /// The same as an answer for one person, which nobody keeps, lists or passes on: its address opens something.
@@ -149,6 +182,11 @@ pub fn file(name: &str) -> Option<(&'static str, &'static [u8])> {
         _ => return None,
     };
     Some((media, FILES.get_file(name)?.contents()))
+}
+
+/// Every static file: name and bytes.
+pub fn files() -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    FILES.files().filter_map(|file| Some((file.path().to_str()?, file.contents())))
 }
 
 /// The start of a hash of a static file: it stands in its address, so that a new file has a new one.

@@ -9,8 +9,9 @@ use jiff::civil::Date;
 
 use crate::clock::Timestamp;
 use crate::domain::article::StoredArticle;
-use crate::domain::feed::Feed;
+use crate::domain::feed::{Feed, FeedSpec};
 use crate::domain::link::{KeyRing, Link};
+use crate::domain::selection::query;
 use crate::domain::site::Site;
 use crate::domain::subscriber::{EmailAddress, Frequency, Locale};
 use crate::notify::email::id::{message_id_article, message_id_confirm, message_id_digest};
@@ -21,6 +22,7 @@ use crate::notify::message::content::{ArticleMail, Card, ConfirmMail, DigestMail
 use crate::store::delivery::Claimed;
 use crate::store::digest::{Run, Section as Stored};
 use crate::store::engine::{Result, Store};
+use crate::store::selection::SelectionWish;
 
 /// Digests that may overlap with this one were made within this time.
 const OVERLAP: Duration = Duration::from_hours(15 * 24);
@@ -234,8 +236,13 @@ impl Composer {
             return Ok(Composed::Cancel("the request is gone"));
         };
         let mail = Mail::Confirm(ConfirmMail {
-            feeds: opt_in.wishes.iter().filter_map(|w| self.feed_link(w.feed_id, opt_in.locale, batch)).collect(),
-            frequency: opt_in.wishes.first().map_or(Frequency::Daily, |w| w.frequency),
+            feeds: opt_in
+                .wishes
+                .iter()
+                .filter_map(|w| self.feed_link(w.feed_id, opt_in.locale, batch))
+                .chain(opt_in.selection.iter().map(|wish| self.search_link(wish, opt_in.locale)))
+                .collect(),
+            frequency: opt_in.frequency(),
             token: self.keys.sign(Link::Confirm(opt_in.id)),
         });
         let made = self.prepare(&mail, opt_in.locale, Purpose::Answer, Timestamp(delivery.created_at));
@@ -349,6 +356,12 @@ impl Composer {
         let set = Arc::new(self.store.digest_set(id).await?);
         batch.sets.insert(id, Arc::clone(&set));
         Ok(set)
+    }
+
+    /// A selection that nobody follows yet, by the search that finds it.
+    fn search_link(&self, wish: &SelectionWish, locale: Locale) -> FeedLink {
+        let slug = format!("search?{}", query::write(&wish.spec.select));
+        FeedLink::new(&FeedSpec { slug, ..wish.spec.clone() }, &self.site, locale)
     }
 
     fn feed_link(&self, id: i64, locale: Locale, batch: &Batch) -> Option<FeedLink> {

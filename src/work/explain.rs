@@ -74,11 +74,14 @@ pub async fn explain(store: &Store, site: &Site, email: &EmailAddress, article: 
 }
 
 /// A stored reason in words.
-fn in_words(reason: &str) -> String {
-    match serde_json::from_str::<Reason>(reason) {
-        Ok(reason) => format!("because {reason}"),
-        Err(_) => format!("because of {reason}"),
-    }
+fn stored_in_words(reason: &str) -> String {
+    serde_json::from_str(reason).map_or_else(|_| format!("because of {reason}"), |reason| in_words(&reason))
+}
+
+/// Why a feed holds an article, as a clause.
+#[must_use]
+pub fn in_words(reason: &Reason) -> String {
+    format!("because {reason}")
 }
 
 async fn tell_article(store: &Store, site: &Site, stored: &StoredArticle, story: &mut Vec<String>) -> Result<()> {
@@ -110,7 +113,7 @@ async fn tell_article(store: &Store, site: &Site, stored: &StoredArticle, story:
             "In feed {} since {}{left}, {}.",
             member.slug,
             when(member.since),
-            in_words(&member.reason)
+            stored_in_words(&member.reason)
         ));
     }
     Ok(())

@@ -314,6 +314,8 @@ impl Ingest {
             baseline,
             now,
         };
+        // A selection that somebody begins to follow meanwhile must miss nothing.
+        poll.feeds = Some(scene.matchers.iter().map(|(feed, _)| feed).sum());
         let ids: Vec<String> = compared.fetch.into_iter().collect();
         for (number, chunk) in ids.chunks(CHUNK).enumerate() {
             self.progressed(name, number * CHUNK, ids.len());
@@ -375,7 +377,8 @@ impl Ingest {
     ) -> Result<Applied, IngestError> {
         sort(&mut upserts);
         let source = name.to_owned();
-        let part = Poll { source, upserts, missing_polls, lease: poll.lease.clone(), ..Poll::default() };
+        let (lease, feeds) = (poll.lease.clone(), poll.feeds);
+        let part = Poll { source, upserts, missing_polls, feeds, lease, ..Poll::default() };
         Ok(self.store.apply(&part, now).await?)
     }
 

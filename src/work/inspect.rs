@@ -91,7 +91,8 @@ pub async fn inspect(
     let named: HashMap<String, Category> = categories.iter().map(|c| (c.external_id.clone(), c.clone())).collect();
     let mut articles = fetched.articles;
     articles.sort_by_key(|article| Reverse((article.published, article.external_id.clone())));
-    let matchers: Vec<(&str, Matcher)> = feeds.iter().map(|f| (f.slug.as_str(), f.select.topic_matcher())).collect();
+    let matchers: Vec<(&str, Matcher)> =
+        feeds.iter().map(|f| (f.slug.as_str(), f.select.topic_matcher().on_the_clock_of(&site.zone))).collect();
     let mut shown = Vec::new();
     for raw in &articles {
         match normalise(name, raw, &named, site, credit) {

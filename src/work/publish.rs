@@ -19,7 +19,7 @@ use self::ready::Ready;
 use self::shelf::{Key, Shelf};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::article::StoredArticle;
-use crate::domain::feed::Feed;
+use crate::domain::feed::{Feed, FeedOrigin};
 use crate::domain::site::Site;
 use crate::feed::document::{Document, Format, Place, Tombstone};
 use crate::feed::edition::Edition;
@@ -111,6 +111,12 @@ impl Publisher {
         }
     }
 
+    /// Articles in a document, at most.
+    #[must_use]
+    pub const fn items(&self) -> usize {
+        self.items
+    }
+
     /// The same, naming a `WebSub` hub in every document and header.
     #[must_use]
     pub fn with_hub(mut self, url: impl Into<String>) -> Self {
@@ -160,6 +166,15 @@ impl Publisher {
         })
     }
 
+    /// The newest articles of a feed, whole: as many as its documents show.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn articles(&self, published: &Published) -> Result<Vec<StoredArticle>> {
+        let limit = i64::try_from(self.items).unwrap_or(i64::MAX);
+        self.store.feed_articles(published.feed.id, limit).await
+    }
+
     /// All feeds that are still declared, by title in the order of the alphabet.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Published>> {
@@ -192,7 +207,8 @@ impl Publisher {
         let count = moved.len();
         {
             let mut feeds = self.feeds.write().unwrap_or_else(PoisonError::into_inner);
-            for feed in moved {
+            // What one reader put together is found by its search.
+            for feed in moved.into_iter().filter(|feed| feed.origin != FeedOrigin::Selection) {
                 if let Some(slot) = feeds.get(&feed.spec.slug) {
                     slot.state.write().unwrap_or_else(PoisonError::into_inner).newest = feed;
                 } else {
@@ -370,7 +386,7 @@ impl Publisher {
                 .map(|slot| slot.state.read().unwrap_or_else(PoisonError::into_inner).newest.clone())
                 .filter(|feed| !feed.retired)
                 .collect();
-            slots.sort_by(|a, b| (&a.spec.title, a.id).cmp(&(&b.spec.title, b.id)));
+            slots.sort_by_cached_key(|feed| (collate::key(&feed.spec.title), feed.id));
             slots
         };
         match opml::render(&self.site, &feeds) {

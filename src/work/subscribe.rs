@@ -2,10 +2,11 @@
 //! known, and only what a signed link names is ever shown.
 
 use crate::clock::Clock;
-use crate::domain::feed::Feed;
+use crate::domain::feed::{Feed, FeedOrigin, FeedSpec};
 use crate::domain::link::{KeyRing, Link};
 use crate::domain::subscriber::{AddressError, EmailAddress, EndReason, Frequency, Locale};
 use crate::store::engine::{Store, StoreError};
+use crate::store::selection::SelectionWish;
 use crate::store::subscriber::{Confirmed, OptIn, Person, Request, Wish};
 use crate::work::wakes::Wakes;
 
@@ -27,6 +28,9 @@ pub enum SubscribeError {
     /// A feed that does not exist or is retired, or too many.
     #[error("there is no feed named \"{0}\"")]
     UnknownFeed(String),
+    /// As many selections are followed as can be.
+    #[error("too many selections are followed at the moment: follow a feed, or try again later")]
+    Full,
     /// The link is not one of ours, or what it names is gone.
     #[error("this link is not valid, or what it leads to is gone")]
     BadLink,
@@ -71,6 +75,11 @@ impl Subscribe {
     /// # Errors
     /// When the database fails.
     pub async fn feeds(&self) -> Result<Vec<Feed>, SubscribeError> {
+        Ok(self.live().await?.into_iter().filter(|f| f.origin != FeedOrigin::Selection).collect())
+    }
+
+    /// The same, with selections that anybody follows: those are not shown to others.
+    async fn live(&self) -> Result<Vec<Feed>, SubscribeError> {
         Ok(self.store.feeds().await?.into_iter().filter(|f| !f.retired).collect())
     }
 
@@ -93,6 +102,32 @@ impl Subscribe {
         }
         let request = Request { email: &email, wishes: &wishes, locale, text_version: TEXT_VERSION, method };
         if self.store.request_opt_in(&request, self.clock.now()).await?.is_some() {
+            self.wakes.mails.notify_one();
+        } else {
+            tracing::info!(subscriber = %email, "a confirmation was asked for too often; none was sent");
+        }
+        Ok(())
+    }
+
+    /// As [`Subscribe::request`], for a selection that the asker put together.
+    ///
+    /// # Errors
+    /// [`SubscribeError`] for what the asker can mend.
+    pub async fn request_selection(
+        &self,
+        email: &str,
+        spec: FeedSpec,
+        frequency: Frequency,
+        locale: Locale,
+        method: &str,
+    ) -> Result<(), SubscribeError> {
+        let email = EmailAddress::parse(email)?;
+        if !self.store.has_room_for(&spec).await? {
+            return Err(SubscribeError::Full);
+        }
+        let request = Request { email: &email, wishes: &[], locale, text_version: TEXT_VERSION, method };
+        let wish = SelectionWish { frequency, spec };
+        if self.store.request_selection(&request, Some(&wish), self.clock.now()).await?.is_some() {
             self.wakes.mails.notify_one();
         } else {
             tracing::info!(subscriber = %email, "a confirmation was asked for too often; none was sent");
@@ -134,7 +169,10 @@ impl Subscribe {
     pub async fn managed(&self, token: &str) -> Result<Managed, SubscribeError> {
         let id = self.manage_id(token)?;
         let person = self.store.person(id).await?.filter(|p| p.email.is_some()).ok_or(SubscribeError::BadLink)?;
-        Ok(Managed { person, feeds: self.feeds().await? })
+        let mut feeds = self.live().await?;
+        let follows = |feed: &Feed| person.wishes.iter().any(|wish| wish.feed_id == feed.id);
+        feeds.retain(|feed| feed.origin != FeedOrigin::Selection || follows(feed));
+        Ok(Managed { person, feeds })
     }
 
     /// Makes the person's subscriptions exactly these (feed slug and frequency).
@@ -200,7 +238,7 @@ impl Subscribe {
         &self,
         wanted: impl Iterator<Item = (&'a str, Frequency)>,
     ) -> Result<Vec<Wish>, SubscribeError> {
-        let feeds = self.feeds().await?;
+        let feeds = self.live().await?;
         let mut wishes: Vec<Wish> = Vec::new();
         for (slug, frequency) in wanted {
             let feed = feeds

@@ -22,8 +22,9 @@ pub async fn sweep(store: &Store, clock: &Clock, keep: Retention) -> Result<()> 
     let now = clock.now();
     let deliveries = store.sweep_deliveries(now.minus(keep.deliveries)).await?;
     let people = store.sweep_people(now.minus(keep.addresses)).await?;
-    if deliveries + people > 0 {
-        tracing::info!(deliveries, people, "swept");
+    let selections = store.sweep_selections(now).await?;
+    if deliveries + people + selections > 0 {
+        tracing::info!(deliveries, people, selections, "swept");
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod export;
 mod people;
 mod rest;
 mod source;

@@ -10,5 +10,6 @@ mod leases;
 mod people;
 mod polls;
 mod schema;
+mod selections;
 mod serving;
 mod settling;

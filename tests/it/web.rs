@@ -4,5 +4,8 @@ mod admin;
 mod api;
 mod documents;
 mod health;
+mod old;
 mod pages;
 mod people;
+mod preview;
+mod search;

@@ -2,8 +2,11 @@
 
 use std::sync::OnceLock;
 
+use jiff::tz::{Offset, TimeZone};
+
 use crate::domain::article::Article;
-use crate::domain::selection::{Matcher, Reading, Reason};
+use crate::domain::selection::keyword::Keywords;
+use crate::domain::selection::{Matcher, Reading, Reason, Selection};
 use crate::text::excerpt::excerpt;
 use crate::text::fold::normal;
 use crate::text::html::plain;
@@ -20,6 +23,8 @@ const BODY: u32 = 1;
 const BODY_HITS: usize = 3;
 /// What an article must reach.
 const ENOUGH: u32 = 1;
+/// The clock on the wall where no other was named: Vietnam has no summer time.
+const HOUSE: Offset = Offset::constant(7);
 /// How much of a summary is a lede, in characters: some portals put the whole article there.
 const LEDE_CHARS: usize = 600;
 
@@ -36,7 +41,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn body(&self) -> &Text {
+    pub(super) fn body(&self) -> &Text {
         self.body.get_or_init(|| Text::new(&plain(&self.article.content_html)))
     }
 
@@ -49,7 +54,7 @@ impl<'a> Reading<'a> {
     /// How much the phrases weigh in this article, with the phrase and place that weigh most. `unless` outweighs
     /// everything but whole phrases in a title.
     fn weigh<'m>(&self, matcher: &'m Matcher) -> (u32, Option<(&'m String, &'static str)>) {
-        let Matcher { selection, phrases, title_phrases, unless } = matcher;
+        let Matcher { selection, phrases, title_phrases, unless, .. } = matcher;
         let first = |text: &Text| phrases.find(text).next().map(|hit| &selection.phrases[hit.phrase]);
         if let Some(phrase) = first(&self.title) {
             return (TITLE, Some((phrase, "title")));
@@ -78,6 +83,27 @@ impl<'a> Reading<'a> {
 }
 
 impl Matcher {
+    /// A matcher whose phrases are made ready like this, from what is looked for and what is masked before.
+    pub(super) fn new(selection: &Selection, phrases: fn(&[String], &[String]) -> Phrases) -> Self {
+        let plain = Self {
+            phrases: phrases(&selection.phrases, &selection.not_phrases),
+            title_phrases: phrases(&selection.title_phrases, &selection.not_phrases),
+            unless: phrases(&selection.unless, &[]),
+            keywords: Keywords::new(&selection.keywords, &selection.not_keywords),
+            selection: selection.clone(),
+            span: (None, None),
+        };
+        plain.on_the_clock_of(&TimeZone::fixed(HOUSE))
+    }
+
+    /// The same, with its days as this zone counts them. Without, they are those of Vietnam.
+    #[must_use]
+    pub fn on_the_clock_of(mut self, zone: &TimeZone) -> Self {
+        let (from, until) = (self.selection.from, self.selection.until);
+        self.span = (from.map(|day| day.begins(zone)), until.map(|day| day.ends(zone)));
+        self
+    }
+
     /// Whether and why the article matches.
     #[must_use]
     pub fn matches(&self, article: &Article) -> Option<Reason> {
@@ -88,16 +114,25 @@ impl Matcher {
     #[must_use]
     pub fn matches_reading(&self, reading: &Reading<'_>) -> Option<Reason> {
         let article = reading.article;
-        if !self.passes(article) {
+        if !self.passes(article) || self.keywords.bars(reading) {
             return None;
         }
-        if self.selection.categories.is_empty() && !self.selection.has_phrases() {
-            return Some(Reason::Everything);
-        }
-        let lies_in =
-            |slug: &&String| article.categories.iter().any(|c| **slug == c.slug || c.ancestors.contains(slug));
-        if let Some(slug) = self.selection.categories.iter().find(lies_in) {
-            return Some(Reason::Category(slug.clone()));
+        // The keywords were typed by whoever asks why; else the place that the article matches by.
+        let found = self.keywords.find(reading)?;
+        let place = self.place(reading)?;
+        Some(if found.is_empty() { place } else { Reason::Keywords(found) })
+    }
+
+    /// Whether an article may match, as far as that shows without its text: what this refuses never matches.
+    #[must_use]
+    pub fn may_match(&self, article: &Article) -> bool {
+        self.passes(article) && (self.selection.has_phrases() || self.category(article).is_some())
+    }
+
+    /// By which category or phrase the article matches, if any is asked for.
+    fn place(&self, reading: &Reading<'_>) -> Option<Reason> {
+        if let Some(reason) = self.category(reading.article) {
+            return Some(reason);
         }
         if !self.selection.has_phrases() {
             return None;
@@ -110,19 +145,47 @@ impl Matcher {
         }
     }
 
-    /// The criteria that are neither category nor phrase: each that is set must hold.
+    /// By which category the article matches, or that none is asked for and no phrase either.
+    fn category(&self, article: &Article) -> Option<Reason> {
+        let wanted = &self.selection;
+        if wanted.categories.is_empty() && wanted.categories_alone.is_empty() && !wanted.has_phrases() {
+            return Some(Reason::Everything);
+        }
+        // Sources name the ancestors of a category as well: what lies below one of them does not lie right in it.
+        let lies_right_in = |slug: &&String| {
+            article.categories.iter().any(|c| **slug == c.slug)
+                && !article.categories.iter().any(|c| c.ancestors.contains(slug))
+        };
+        let below = wanted.categories.iter().find(|slug| lies_in(article, slug));
+        below.or_else(|| wanted.categories_alone.iter().find(lies_right_in)).cloned().map(Reason::Category)
+    }
+
+    /// The criteria that need no look into the text: each that is set must hold.
     fn passes(&self, article: &Article) -> bool {
         let wanted = &self.selection;
         (wanted.sources.is_empty() || wanted.sources.contains(&article.source))
             && wanted.language.as_deref().is_none_or(|language| speaks(&article.language, language))
             && any(&wanted.tags, &article.tags)
             && any(&wanted.authors, &article.authors)
+            && (wanted.agencies.is_empty() || article.agency.as_ref().is_some_and(|a| any_one(&wanted.agencies, a)))
+            && !wanted.not_categories.iter().any(|slug| lies_in(article, slug))
+            && self.span.0.is_none_or(|from| article.published >= from)
+            && self.span.1.is_none_or(|until| article.published < until)
     }
+}
+
+/// Whether an article lies in a category or below it.
+fn lies_in(article: &Article, slug: &String) -> bool {
+    article.categories.iter().any(|c| *slug == c.slug || c.ancestors.contains(slug))
 }
 
 /// Whether an article has one of the names that are wanted, in whatever spelling; any if none is wanted.
 fn any(wanted: &[String], has: &[XmlText]) -> bool {
-    wanted.is_empty() || has.iter().any(|h| wanted.iter().any(|w| normal(w) == normal(h)))
+    wanted.is_empty() || has.iter().any(|h| any_one(wanted, h))
+}
+
+fn any_one(wanted: &[String], has: &XmlText) -> bool {
+    wanted.iter().any(|w| normal(w) == normal(has))
 }
 
 /// Basic filtering of RFC 4647 §3.3.1: the tag is the range, or begins with it and a hyphen.
@@ -285,6 +348,45 @@ mod tests {
             s.sources = list(&["cong"]);
             s.tags = list(&["khác"]);
         }));
+    }
+
+    #[test]
+    fn a_category_may_be_meant_without_what_lies_below_it_or_be_left_out() {
+        let tried = |categories: &[&str], alone: &[&str], not: &[&str]| {
+            let selection = Selection {
+                categories: list(categories),
+                categories_alone: list(alone),
+                not_categories: list(not),
+                ..Selection::default()
+            };
+            selection.matcher().matches(&article("a", "", "")).is_some()
+        };
+        assert!(tried(&[], &["sinh-hoat-chi-bo"], &[]) && !tried(&[], &["xay-dung-dang"], &[]));
+        assert!(tried(&["xay-dung-dang"], &["tin"], &["tin"]));
+        assert!(!tried(&["xay-dung-dang"], &[], &["sinh-hoat-chi-bo"]) && !tried(&[], &[], &["xay-dung-dang"]));
+    }
+
+    #[test]
+    fn the_days_of_a_selection_are_those_of_the_site() {
+        // 31 December 2026, 23:30 in Vietnam.
+        let mut late = article("a", "", "");
+        late.published = Timestamp::from_millis(1_798_734_600_000);
+        let day = |text: &str| Some(text.parse().expect("a day"));
+        let last = Selection { from: day("2026-12-31"), until: day("2026-12-31"), ..Selection::default() };
+        assert!(last.matcher().matches(&late).is_some());
+        let tokyo = jiff::tz::TimeZone::fixed(jiff::tz::offset(9));
+        assert!(last.matcher().on_the_clock_of(&tokyo).matches(&late).is_none());
+        let next = Selection { from: day("2027-01-01"), ..Selection::default() };
+        assert!(next.matcher().matches(&late).is_none());
+    }
+
+    #[test]
+    fn an_agency_is_matched_whatever_its_case() {
+        let mut signed = article("a", "", "");
+        signed.agency = Some("TUAG".into());
+        let by = |agency: &str| Selection { agencies: list(&[agency]), ..Selection::default() }.matcher();
+        assert!(by("tuag").matches(&signed).is_some() && by("TTXVN").matches(&signed).is_none());
+        assert!(by("TUAG").matches(&article("a", "", "")).is_none());
     }
 
     #[test]

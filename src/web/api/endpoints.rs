@@ -14,6 +14,7 @@ use crate::notify::webhook::secret::Secret;
 use crate::store::endpoint::{Endpoint, NewEndpoint};
 use crate::web::Shared;
 use crate::web::reply::Fault;
+use crate::web::search;
 
 /// Letters of an endpoint's name, at most.
 const LONGEST_NAME: usize = 100;
@@ -36,9 +37,17 @@ pub async fn create(_: Caller, shared: Data<Shared>, bytes: Bytes) -> Result<Htt
     if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
         return Err(Fault::Unprocessable(format!("name: write 1 to {LONGEST_NAME} characters")));
     }
-    let all = shared.store.feeds().await?;
+    let mut all = shared.store.feeds().await?;
     let mut feeds = Vec::new();
     for slug in &wanted.feeds {
+        // Any selection, by the address of its search.
+        if let Some(query) = slug.strip_prefix("search?") {
+            let id = search::follow(&shared, query).await?;
+            if !feeds.contains(&id) {
+                feeds.push(id);
+            }
+            continue;
+        }
         let feed = all.iter().find(|f| f.spec.slug == *slug && !f.retired);
         let feed = feed.ok_or_else(|| {
             Fault::Unprocessable(format!(
@@ -66,6 +75,9 @@ pub async fn create(_: Caller, shared: Data<Shared>, bytes: Bytes) -> Result<Htt
     shared.store.add_endpoint(&new, shared.clock.now()).await?;
     tracing::info!(endpoint = public_id, host = url.host_str(), "an endpoint was made");
     let endpoint = shared.store.endpoint(&public_id).await?.ok_or(Fault::Internal)?;
+    if feeds.iter().any(|id| all.iter().all(|feed| feed.id != *id)) {
+        all = shared.store.feeds().await?;
+    }
     let mut shown = describe(&shared, &endpoint, &all).await?;
     shown["secret"] = secret.into();
     Ok(HttpResponse::Created()

@@ -70,7 +70,7 @@ impl Ingest {
     }
 
     async fn refill(&self, feeds: &[Feed], now: Timestamp) -> Result<(), IngestError> {
-        let matchers: Vec<Matcher> = feeds.iter().map(Feed::matcher).collect();
+        let matchers: Vec<Matcher> = feeds.iter().map(|f| f.matcher().on_the_clock_of(&self.site.zone)).collect();
         let mut members: Vec<Vec<Membership>> = vec![Vec::new(); feeds.len()];
         let mut after = 0;
         loop {

@@ -85,6 +85,10 @@ impl Ingest {
 
     pub(super) async fn matchers(&self) -> Result<Vec<(i64, Matcher)>, IngestError> {
         let feeds = self.store.feeds().await?;
-        Ok(feeds.into_iter().filter(|f| !f.retired).map(|f| (f.id, f.matcher())).collect())
+        Ok(feeds
+            .into_iter()
+            .filter(|f| !f.retired)
+            .map(|f| (f.id, f.matcher().on_the_clock_of(&self.site.zone)))
+            .collect())
     }
 }

@@ -14,6 +14,7 @@ use loa::clock::{Clock, Timestamp};
 use loa::domain::feed::{FeedOrigin, FeedSpec};
 use loa::domain::site::Site;
 use loa::domain::subscriber::Locale;
+use loa::feed::document::Format;
 use loa::http::client::{Client, Settings as HttpSettings};
 use loa::http::guard::Guard;
 use loa::notify::folder::Folder;
@@ -28,6 +29,7 @@ use loa::work::access;
 use loa::work::compose::Composer;
 use loa::work::deliver_mail::{Mailer, Transport};
 use loa::work::ingest::{Ingest, Settings as IngestSettings};
+use loa::work::old::{Ids, OldAddress};
 use loa::work::publish::Publisher;
 use loa::work::subscribe::Subscribe;
 use loa::work::wakes::Wakes;
@@ -121,7 +123,7 @@ impl House {
         let guard = Guard::new(vec!["127.0.0.9/32".parse().expect("a net")], vec!["loa.example".into()]);
         let client = Client::new(guard, HttpSettings::default()).expect("a client");
         let secret = Secret::generate(&clock);
-        let web = Web::new(State {
+        let state = State {
             site: site.clone(),
             publisher: Arc::clone(&publisher),
             subscribe: subscribe.clone(),
@@ -134,7 +136,8 @@ impl House {
             articles: None,
             mailbox: Some(mails.clone()),
             hook: Some(Arc::new(DemoHook::new(secret.clone()))),
-        });
+        };
+        let web = Web::with_old_addresses(state, old_addresses());
         let routes = web.routes(doors);
         let server = HttpServer::new(move || App::new().configure(routes.clone()))
             .workers(1)
@@ -272,6 +275,26 @@ impl Drop for House {
         // The server's threads end when their handle says so; waiting for it would need an async drop.
         drop(self.server.stop(false));
     }
+}
+
+/// Where the feeds of the portal were before: in two formats by query, and one by its path.
+fn old_addresses() -> Vec<OldAddress> {
+    let old = |path: &str, query: &[(&str, &str)], format: Format, ids: Ids| OldAddress {
+        path: path.into(),
+        query: query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+        feed: "tat-ca".into(),
+        format,
+        ids,
+        origin: Some("http://rachsen.example/".parse().expect("a URL")),
+    };
+    let links = Ids::LinksUntil(Some(NOW));
+    vec![
+        old("/index.php/tin-tức", &[("format", "feed"), ("type", "rss")], Format::Rss, links),
+        old("/index.php/tin-tức", &[("format", "feed"), ("type", "atom")], Format::Atom, links),
+        old("/", &[("option", "com_content"), ("id", "8"), ("format", "feed")], Format::Rss, links),
+        old("/tin-tuc.feed", &[], Format::Rss, Ids::Entries),
+        OldAddress { feed: "khong-co".into(), ..old("/mat.feed", &[], Format::Rss, links) },
+    ]
 }
 
 fn copy(from: &Path, to: &Path) {
