@@ -227,6 +227,22 @@ impl Phrases {
         })
     }
 
+    /// Every positive phrase of one part that stands in the text, with the word from which on it does: shorter ones within
+    /// longer ones too.
+    pub fn each(&self, text: &Text, mut found: impl FnMut(usize, usize)) {
+        if self.positive.is_empty() {
+            return;
+        }
+        let masked = self.masked(text);
+        for from in 0..text.words.len() {
+            let mut note = |phrase: usize| found(phrase, from);
+            self.positive.marked.each(&text.words, from, &masked, &mut note);
+            if !self.positive.bare.is_empty() {
+                self.positive.bare.each(text.folded(), from, &masked, &mut note);
+            }
+        }
+    }
+
     /// For each word of the text whether a negative phrase takes it out; empty if none does.
     fn masked(&self, text: &Text) -> Vec<bool> {
         let mut masked = Vec::new();
