@@ -153,6 +153,19 @@ pub struct Account {
 }
 
 impl Account {
+    /// Says each phrase of a place once, whichever groups have it, and what speaks for the topic first.
+    fn tidy(&mut self) {
+        let mut tidy: Vec<Weight> = Vec::new();
+        for weight in self.weights.drain(..) {
+            match tidy.iter_mut().find(|known| known.phrase == weight.phrase && known.place == weight.place) {
+                Some(known) => known.points += weight.points,
+                None => tidy.push(weight),
+            }
+        }
+        tidy.sort_by_key(|weight| -weight.points);
+        self.weights = tidy;
+    }
+
     /// The phrases that decided, joined as ` + ` joins parts, and the place of the first.
     pub(super) fn decided(&self) -> Option<(String, &'static str)> {
         let first = self.weights.first().filter(|_| self.points >= ENOUGH)?;
@@ -247,7 +260,7 @@ impl Scale {
                 }
             }
         }
-        account.weights.sort_by_key(|weight| -weight.points);
+        account.tidy();
         account
     }
 
