@@ -244,6 +244,31 @@ mod tests {
     }
 
     #[test]
+    fn groups_of_phrases_are_read_and_their_faults_told() {
+        let text = |group: &str| format!("{GOOD}[select.groups.ket-nap]\n{group}");
+        let good = "title = 12\nlede = 8\nbody = 5\nwith = [\"ket-nap\"]\nphrases = [\"kết nạp\"]\n";
+        let dir = folder(&[
+            ("a.toml", &text(good)),
+            ("b.toml", &text("title = 101\nwords = [\"kết nạp\"]\n")),
+            ("c.toml", &format!("{GOOD}groups = {{ ket-nap = 3 }}\n")),
+        ]);
+        let (feeds, faults) = feed_files(dir.path());
+        let group = &feeds[0].select.groups["ket-nap"];
+        assert_eq!((group.title, group.lede, group.body), (12, 8, 5));
+        assert_eq!(
+            (feeds.len(), &group.phrases[..], &group.with[..]),
+            (1, &["kết nạp".to_owned()][..], &["ket-nap".to_owned()][..])
+        );
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 3, "{told:#?}");
+        assert!(
+            told[0].contains("[select.groups.ket-nap] title") && told[1].contains("words: unknown key"),
+            "{told:#?}"
+        );
+        assert!(told[2].contains("must be a table, not a whole number"), "{told:#?}");
+    }
+
+    #[test]
     fn a_missing_folder_is_told_with_its_name() {
         let (feeds, faults) = feed_files(Path::new("/nowhere/feeds"));
         assert!(feeds.is_empty());

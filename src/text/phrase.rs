@@ -393,6 +393,23 @@ mod tests {
     }
 
     #[test]
+    fn each_phrase_is_told_wherever_it_stands_and_under_no_mask() {
+        let phrases = ["chi bộ", "sinh hoạt chi bộ", "kết nạp … đảng viên", "kết nạp … quần chúng"];
+        let each = |text: &str| {
+            let mut found = Vec::new();
+            Phrases::exact(&phrases, &["chi bộ giúp"])
+                .each(&Text::new(text), |phrase, from| found.push((phrase, from)));
+            found
+        };
+        assert_eq!(each("Sinh hoạt chi bộ, chi bộ giúp dân"), [(1, 0), (0, 2)]);
+        // Behind one gap not only the nearest.
+        let mut both = each("kết nạp 30 quần chúng làm đảng viên");
+        both.sort_unstable();
+        assert_eq!(both, [(2, 0), (3, 0)]);
+        assert_eq!(each("Kết nạp hội viên. Đảng viên, quần chúng"), []);
+    }
+
+    #[test]
     fn a_long_text_takes_a_short_time() {
         let text = Text::new(&"a ".repeat(20_000));
         let gapped: Vec<String> = (1..50).map(|n| format!("a … {}b", "a ".repeat(n))).collect();
