@@ -24,7 +24,35 @@ use crate::support::binary::Place;
 const TOPICS: [&str; 2] = ["cong-tac-to-chuc", "tien-toi-dai-hoi-dang"];
 
 /// Words of the topics that have no mark in Vietnamese either.
-const BARE: [&str; 0] = [];
+const BARE: [&str; 27] = [
+    "album",
+    "ba ban",
+    "campuchia",
+    "chia tay",
+    "chung tay",
+    "clb",
+    "cuba",
+    "doanh thu",
+    "festival",
+    "ha",
+    "hai ban",
+    "heo",
+    "indonesia",
+    "israel",
+    "kinh doanh",
+    "la habana",
+    "logistics",
+    "malaysia",
+    "philippines",
+    "phim",
+    "rau",
+    "singapore",
+    "startup",
+    "thanh tra",
+    "tokyo",
+    "ubnd",
+    "ukraine",
+];
 
 fn feeds() -> Vec<FeedSpec> {
     let (feeds, faults) = feed_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("feeds"));
@@ -109,8 +137,12 @@ fn only(select: &Selection, keep: impl Fn(&str) -> bool) -> Selection {
 fn what_was_chosen_on_some_rounds_of_headlines_holds_on_another() {
     let labels = labels();
     let rounds = rounds(&labels);
+    // Of lists each exclusion names one body; what they are worth shows on a round before it is open, and only then.
     for topic in TOPICS {
         let select = feed(topic).select;
+        if select.groups.is_empty() {
+            continue;
+        }
         let mut parts: BTreeSet<String> = BTreeSet::new();
         let lists = [&select.phrases, &select.title_phrases, &select.not_phrases, &select.unless];
         for list in lists.into_iter().chain(select.groups.values().map(|group| &group.phrases)) {
