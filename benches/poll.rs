@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 use futures_util::TryStreamExt;
 use jiff::tz::TimeZone;
 use loa::clock::{Clock, Timestamp};
+use loa::domain::roll::Roll;
 use loa::domain::site::Site;
 use loa::domain::subscriber::Locale;
-use loa::source::{AnySource, Ask, Depth, Light, SMALL, Settings as SourceSettings, Source};
+use loa::source::{AnySource, Ask, Depth, SMALL, Settings as SourceSettings, Source};
 use loa::store::engine::Store;
 use loa::telemetry::metrics::Metrics;
 use loa::work::ingest::{Ingest, Settings};
@@ -262,7 +263,7 @@ async fn timed<T>(into: &mut Vec<Duration>, work: impl Future<Output = T>) -> T 
 
 /// What ingest asks of a scan, from what it has written.
 struct Asking {
-    known: Vec<Light>,
+    known: Roll,
     categories: Vec<loa::domain::article::Category>,
 }
 
@@ -272,16 +273,11 @@ impl Asking {
             Depth::Sweep => store.known_articles("portal").await,
             Depth::Hot => store.shown_articles("portal", now.minus(LATELY), WINDOW, 1_000).await,
         };
-        let light =
-            |known: loa::store::source::Known| Light { external_id: known.external_id, fingerprint: known.light };
-        Self {
-            known: known.expect("what is known").into_iter().map(light).collect(),
-            categories: store.categories("portal").await.expect("categories"),
-        }
+        Self { known: known.expect("what is known"), categories: store.categories("portal").await.expect("categories") }
     }
 
     fn ask<'a>(&'a self, depth: Depth, due: &'a BTreeSet<String>, now: Timestamp) -> Ask<'a> {
-        Ask { now, depth, known: &self.known, due, categories: &self.categories }
+        Ask { now, depth, known: self.known.public(), due, categories: &self.categories }
     }
 }
 

@@ -278,7 +278,8 @@ impl Ingest {
         let look = self.look(name, source, &state, &before, whole, now).await?;
         let moved = self.moved_categories(name, &before, &look.scan).await?;
         let compared = self.compare(name, &look, &before, state.missing_polls).await?;
-        let Look { scan, known, swept } = look;
+        let Look { scan, known, swept } = &look;
+        let swept = *swept;
         let baseline = state.baseline_at.is_none();
         let mut report = Report {
             swept,
@@ -291,7 +292,7 @@ impl Ingest {
             source: name.to_owned(),
             gone: compared.gone,
             missing_polls: compared.missing_polls,
-            flips: flips(&scan, swept),
+            flips: flips(scan, swept),
             swept,
             categories: moved,
             lease: Some((lease_name(name), holder.to_owned())),
@@ -307,27 +308,29 @@ impl Ingest {
                 .iter()
                 .map(|c| (c.external_id.clone(), c.clone()))
                 .collect(),
-            opened: opened(&scan, &before),
-            announced: self.announced(&compared.fetch, &known).await?,
-            known: &known,
+            opened: opened(scan, &before),
+            announced: self.announced(&compared.fetch, known).await?,
+            known,
             last_poll: state.polled_at.unwrap_or(now),
             baseline,
             now,
         };
         // A selection that somebody begins to follow meanwhile must miss nothing.
         poll.feeds = Some(scene.matchers.iter().map(|(feed, _)| feed).sum());
-        let ids: Vec<String> = compared.fetch.into_iter().collect();
+        let ids = compared.fetch;
         for (number, chunk) in ids.chunks(CHUNK).enumerate() {
             self.progressed(name, number * CHUNK, ids.len());
-            let wanted: BTreeSet<String> = chunk.iter().cloned().collect();
+            let wanted: BTreeSet<String> = chunk.iter().map(|id| (*id).to_owned()).collect();
             let fetched = source.fetch(&wanted, now).await?;
+            let public = fetched.articles.iter().filter_map(|raw| known.get(&raw.external_id)).filter(|k| k.visible);
+            let was = self.store.fingerprints(&public.map(|k| k.row).collect::<Vec<_>>()).await?;
             report.faults.extend(fetched.faults.into_iter().map(|f| f.message));
             for raw in &fetched.articles {
                 match normalise(name, raw, &scene.categories, &self.site, &self.credit) {
-                    Ok(article) => self.judge(raw, article, &scene, &mut poll),
+                    Ok(article) => self.judge(raw, article, &was, &scene, &mut poll),
                     Err(unfit) => {
                         // What was there before is no longer what the portal shows.
-                        poll.gone.extend(known.get(&raw.external_id).filter(|k| k.visible).map(|k| k.id));
+                        poll.gone.extend(known.get(&raw.external_id).filter(|k| k.visible).map(|k| k.row));
                         report.faults.push(format!("{name}: article {}: {unfit}; it is left out", raw.external_id));
                     }
                 }
