@@ -1,6 +1,7 @@
 //! Polls of a Joomla with 50,000 articles of about 2.6 KB: a hot scan with nothing changed and with one title changed, a
 //! sweep with nothing changed, and the plain `SELECT` of every visible row's dates that others make of it, in turn on the
-//! same server; then the same through ingest, and the first import into SQLite. Prints times, bytes and memory.
+//! same server; then the same through ingest, and the first import, into SQLite and into PostgreSQL. Prints times, bytes and
+//! memory.
 //!
 //! `cargo bench --bench poll`, with `LOA_TEST_MARIADB` and `LOA_TEST_POSTGRES`; README.md beside this file says how.
 
@@ -145,13 +146,23 @@ fn main() {
         let state = format!("sqlite://{}/loa.db", folder.path().display());
         let word = if engine == Engine::MariaDb { "mariadb" } else { "postgres" };
         // loa's side is a process of its own, so that its memory is its own.
-        let done = ["polls", "scans"].map(|what| {
+        let run = |what: &str, state: &str| {
             let program = std::env::current_exe().expect("this program has a name");
-            let status = Command::new(program).args([what, word, url.as_str(), &state]).status();
+            let status = Command::new(program).args([what, word, url.as_str(), state]).status();
             status.expect("loa's side starts").success()
-        });
-        runtime.block_on(async { Link::to(engine, &server).await.run(format!("DROP DATABASE {name}")).await });
-        assert_eq!(done, [true, true], "loa's side ends well");
+        };
+        let mut done = vec![run("polls", &state), run("scans", &state)];
+        let on_server = |sql: String| runtime.block_on(async { Link::to(engine, &server).await.run(sql).await });
+        if engine == Engine::Postgres {
+            let own = format!("{name}_own");
+            on_server(format!("CREATE DATABASE {own}"));
+            let mut state = url.clone();
+            state.set_path(&own);
+            done.push(run("polls", state.as_str()));
+            on_server(format!("DROP DATABASE {own}"));
+        }
+        on_server(format!("DROP DATABASE {name}"));
+        assert!(done.iter().all(|well| *well), "loa's side ends well");
     }
 }
 
@@ -335,10 +346,24 @@ async fn polls(engine: Engine, url: &str, state: &str) {
         let report = timed(&mut one, Box::pin(polls.poll_on_beat("portal"))).await.expect("a poll");
         assert_eq!((report.swept, report.applied.revised), (false, 1), "{report:?}");
     }
-    println!("\n{} with {ARTICLES} articles, median of {ROUNDS} rounds in turn", engine.name());
+    let (mut shown, mut known) = (Vec::new(), Vec::new());
+    let since = clock.now().minus(LATELY);
+    for _ in 0..ROUNDS {
+        let seen = timed(&mut shown, store.shown_articles("portal", since, WINDOW, 1_000)).await.expect("articles");
+        assert!(seen.len() > 300, "{}", seen.len());
+        let all = timed(&mut known, store.known_articles("portal")).await.expect("articles");
+        assert_eq!(all.len(), ARTICLES);
+    }
+    let (portal, own) = (engine.name(), store.engine_name());
+    println!("\n{portal} with {ARTICLES} articles, polled into {own}; median of {ROUNDS} rounds in turn");
     println!("{:<34} {:>10}", "poll through ingest", "ms");
-    for (what, times) in [("hot, nothing changed", quiet), ("hot, one changed", one), ("sweep, nothing changed", swept)]
-    {
+    for (what, times) in [
+        ("hot, nothing changed", quiet),
+        ("hot, one changed", one),
+        ("sweep, nothing changed", swept),
+        ("what readers see, from the store", shown),
+        ("all that is known, from the store", known),
+    ] {
         println!("{what:<34} {:>10.1}", median(times).as_secs_f64() * 1e3);
     }
     println!("first import: {:.1} s", import.as_secs_f64());

@@ -44,6 +44,8 @@ pub struct Poll {
     pub touched: Vec<(i64, String)>,
     /// Ids of articles that are no longer public.
     pub gone: Vec<i64>,
+    /// Whether this is only a part of the poll, written ahead of the rest: of the source nothing is noted then.
+    pub part: bool,
     /// Whether this poll completes the baseline.
     pub baseline_done: bool,
     /// How many polls in a row found suspiciously many articles gone.
@@ -221,6 +223,10 @@ impl Store {
             touched.extend(tx!(&mut tx, c => sqlx::query_scalar::<_, i64>(LIVE_FEEDS).bind(id).fetch_all(c))?);
         }
         touch_feeds(&mut tx, touched, version, now).await?;
+        if poll.part {
+            tx.commit().await?;
+            return Ok(applied);
+        }
         write_flips(&mut tx, &poll.source, &poll.flips, now).await?;
         exec!(
             &mut tx,

@@ -71,21 +71,21 @@ impl Ingest {
         compared.gone =
             missing.filter(|(known, _)| looked_for(known.external_id)).map(|(known, _)| known.row).collect();
         compared.gone.sort_unstable();
-        if compared.gone.len() <= FEW {
-            return Ok(compared);
-        }
-        let visible = self.store.visible_count(name).await?;
-        let many = |gone: usize| gone > FEW.max(visible / 5) && missing_polls < MISSING_POLLS;
-        if many(compared.gone.len()) {
+        if self.too_many_gone(name, compared.gone.len(), missing_polls).await? {
             let hidden = self.gone_with_category(name, scan, before).await?;
             let (explained, odd): (Vec<i64>, Vec<i64>) = compared.gone.iter().partition(|id| hidden.contains(*id));
-            if many(odd.len()) {
+            if self.too_many_gone(name, odd.len(), missing_polls).await? {
                 compared.gone = explained;
                 compared.kept = odd.len();
                 compared.missing_polls = missing_polls + 1;
             }
         }
         Ok(compared)
+    }
+
+    /// Whether so many are a mass that is not believed yet.
+    pub(super) async fn too_many_gone(&self, name: &str, gone: usize, missing_polls: i64) -> Result<bool, IngestError> {
+        Ok(gone > FEW && missing_polls < MISSING_POLLS && gone > FEW.max(self.store.visible_count(name).await? / 5))
     }
 
     /// Articles whose category is no longer shown, while others are: somebody hid it, and they went with it. Reads every

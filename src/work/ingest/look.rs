@@ -74,9 +74,6 @@ impl Ingest {
                 known.extend(more.iter());
             }
             let swept = depth == Depth::Sweep && scan.reach != Reach::Part;
-            if swept {
-                self.swept.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-            }
             return Ok(Look { scan, known, swept });
         }
     }
