@@ -26,7 +26,7 @@ pub fn sources(config: &Config) -> (BTreeMap<String, Arc<AnySource>>, Vec<Fault>
             }
         }
         let opened = read(table.clone()).map_err(|error| unfit(section, &table, &error)).and_then(|settings| {
-            AnySource::open(&section.name, settings).map_err(|e| section.fault(None, &e.to_string()))
+            AnySource::open(&section.name, settings).map_err(|error| refused(section, &error.to_string()))
         });
         match opened {
             Ok(source) => {
@@ -40,6 +40,15 @@ pub fn sources(config: &Config) -> (BTreeMap<String, Arc<AnySource>>, Vec<Fault>
 
 fn read(table: toml::Table) -> Result<Settings, toml::de::Error> {
     toml::Value::Table(table).try_into()
+}
+
+/// A source names the key that cannot be right, in a sentence of its own.
+fn refused(section: &SourceSection, said: &str) -> Fault {
+    let said = said.strip_prefix(&format!("source `{}`: ", section.name)).unwrap_or(said);
+    let named =
+        |key: &&str| said.find(&format!("`{key}`")).or_else(|| said.starts_with(&format!("{key} = ")).then_some(0));
+    let key = section.settings.keys().map(String::as_str).filter_map(|key| Some((named(&key)?, key))).min();
+    section.fault(key.map(|(_, key)| key), said)
 }
 
 /// The key whose value made the reader stop, which does not name it: it reads key by key, so the first that it stops at with

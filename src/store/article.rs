@@ -191,7 +191,7 @@ impl Store {
         if let Some(known) = poll.feeds.filter(|_| !poll.upserts.is_empty()) {
             let feeds: i64 = tx!(&mut tx, c => sqlx::query_scalar(LIVE_SUM).fetch_one(c))?;
             if feeds != known {
-                return Err(StoreError::Superseded);
+                return Err(StoreError::OtherFeeds);
             }
         }
         for upsert in &poll.upserts {

@@ -36,6 +36,9 @@ const CHUNK: usize = 200;
 /// How long one replica may poll a source before another takes over.
 const LEASE: Duration = Duration::from_mins(10);
 
+/// So often a poll is made again at once because feeds came or went meanwhile, as when several sources are new together.
+const AGAIN: usize = 3;
+
 /// The rules of ingest that an operator may set.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -215,7 +218,13 @@ impl Ingest {
             return busy();
         }
         let began = self.clock.now();
-        let result = self.poll_held(name, source, &holder, beat.is_none()).await;
+        let mut result = self.poll_held(name, source, &holder, beat.is_none()).await;
+        for _ in 0..AGAIN {
+            if !matches!(result, Err(IngestError::Store(StoreError::OtherFeeds))) {
+                break;
+            }
+            result = self.poll_held(name, source, &holder, beat.is_none()).await;
+        }
         let ended = self.clock.now();
         if result.is_err() {
             // What the source took for told may not be written: the next poll compares everything.

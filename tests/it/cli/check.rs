@@ -158,6 +158,14 @@ fn a_wrong_key_of_a_source_is_told_at_its_place_with_the_key_that_was_meant() {
             ":5:10: [[source]] \"portal\" prefix: the value is not what this key holds (invalid type: integer `5`, expected a string); correct it",
         ),
         (
+            format!("{good}sweep = \"bald\"\n"),
+            ":5:9: [[source]] \"portal\" sweep: `sweep` = \"bald\" is no period; write a number and a unit",
+        ),
+        (
+            good.replace("https:", "ftp:"),
+            ":4:12: [[source]] \"portal\" site_url: site_url = \"ftp://portal.example.vn\" is neither http nor https",
+        ),
+        (
             format!("{good}sweep = 5\nprefix = 5\n"),
             ":6:10: [[source]] \"portal\" prefix: the value is not what this key holds (invalid type: integer `5`",
         ),
