@@ -12,6 +12,7 @@ mod broken;
 mod life;
 mod nukeviet;
 mod values;
+mod wire;
 
 /// What is public in the fixtures at [`now`].
 const VISIBLE: [i64; 4] = [1, 2, 6, 8];
