@@ -65,10 +65,10 @@ async fn polls_after_the_first_prepare_nothing_and_never_close_a_statement() {
         let ids = if round == 1 { set([1, 2, 6]) } else { set([1, 2, 6, 8]) };
         source.fetch(&ids, now()).await.expect("articles");
         let taken = std::mem::take(&mut *commands.lock().expect("nobody panicked"));
-        let count = |command| taken.iter().filter(|taken| **taken == command).count();
-        assert!(count(EXECUTE) >= 4, "{taken:?}");
+        let count = |commands: &[u8]| taken.iter().filter(|taken| commands.contains(taken)).count();
+        assert!(count(&[EXECUTE]) >= 4, "{taken:?}");
         if round > 0 {
-            assert_eq!((count(PREPARE), count(CLOSE)), (0, 0), "round {round}: {taken:?}");
+            assert_eq!(count(&[PREPARE, CLOSE]), 0, "round {round}: {taken:?}");
         }
     }
 }
