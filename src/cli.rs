@@ -329,7 +329,7 @@ async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release
                     println!("{name}: {} articles look gone and are kept for two more polls", report.kept);
                 }
                 if report.partial {
-                    println!("{name}: not everything could be read: until it can, no article is taken for withdrawn");
+                    println!("{name}: {}", report.what_lacks());
                 }
                 for fault in report.faults {
                     eprintln!("loa: {name}: left out: {fault}");

@@ -112,6 +112,7 @@ struct Shared {
     old: OldFeeds,
     pace: feeds::pace::Pace,
     sessions: Sessions,
+    proof: health::Proof,
 }
 
 impl Deref for Shared {
@@ -161,6 +162,7 @@ impl Web {
             old: OldFeeds::new(state.site.clone(), table),
             pace: feeds::pace::Pace::default(),
             sessions: Sessions::default(),
+            proof: health::Proof::default(),
             state,
         }))
     }

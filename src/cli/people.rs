@@ -10,6 +10,7 @@ use anyhow::{Context, anyhow, bail};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::site::Site;
 use crate::domain::subscriber::{EmailAddress, Frequency, Locale};
+use crate::say::Output;
 use crate::store::engine::Store;
 use crate::store::subscriber::{Request, Wish};
 use crate::work::subscribe::TEXT_VERSION;
@@ -208,7 +209,7 @@ impl Columns {
 pub(super) async fn export(store: &Store, site: &Site, file: Option<&Path>) -> anyhow::Result<()> {
     let out: Box<dyn Write> = match file {
         Some(path) => Box::new(private(path).with_context(|| format!("cannot write {}", path.display()))?),
-        None => Box::new(std::io::stdout().lock()),
+        None => Box::new(Output),
     };
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(["email", "feeds", "frequency", "locale", "since"])?;

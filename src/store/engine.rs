@@ -31,6 +31,9 @@ pub enum StoreError {
     /// The lease under which this was found out is somebody else's by now. Nothing was written.
     #[error("this took so long that another replica took over; nothing was written")]
     Superseded,
+    /// Feeds came or went since this was found out. Nothing was written; finding it out anew is right, at once.
+    #[error("feeds came or went while the source was read; nothing was written, and the next poll reads it again")]
+    OtherFeeds,
     /// A stored value is not what this version of loa writes.
     #[error("the database holds a value that this version cannot read: {0}")]
     Corrupt(String),

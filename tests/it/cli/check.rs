@@ -155,7 +155,23 @@ fn a_wrong_key_of_a_source_is_told_at_its_place_with_the_key_that_was_meant() {
         (good.replace("site_url", "#"), ":1:1: [[source]] \"portal\": a source of kind joomla needs the key site_url"),
         (
             format!("{good}prefix = 5\n"),
-            "a value is not what this key holds (invalid type: integer `5`, expected a string)",
+            ":5:10: [[source]] \"portal\" prefix: the value is not what this key holds (invalid type: integer `5`, expected a string); correct it",
+        ),
+        (
+            format!("{good}sweep = \"bald\"\n"),
+            ":5:9: [[source]] \"portal\" sweep: `sweep` = \"bald\" is no period; write a number and a unit",
+        ),
+        (
+            good.replace("https:", "ftp:"),
+            ":4:12: [[source]] \"portal\" site_url: site_url = \"ftp://portal.example.vn\" is neither http nor https",
+        ),
+        (
+            format!("{good}sweep = 5\nprefix = 5\n"),
+            ":6:10: [[source]] \"portal\" prefix: the value is not what this key holds (invalid type: integer `5`",
+        ),
+        (
+            format!("{good}guest_levels = [1, \"hai\"]\n"),
+            ":5:16: [[source]] \"portal\" guest_levels: the value is not what this key holds (invalid type: string \"hai\"",
         ),
     ] {
         let rest = super::config("sqlite://loa.db", "", 0);

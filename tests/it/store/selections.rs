@@ -65,7 +65,7 @@ async fn a_poll_that_does_not_know_of_a_feed_writes_nothing(base: Base) {
     };
     let id = store.follow_selection(&selection("a"), t(1)).await.expect("made").expect("room");
     let late = store.apply(&poll(tin), t(2)).await;
-    assert!(matches!(late, Err(StoreError::Superseded)), "{late:?}");
+    assert!(matches!(late, Err(StoreError::OtherFeeds)), "{late:?}");
     assert!(store.newest(9).await.expect("read").is_empty());
     assert_eq!(store.apply(&poll(tin + id), t(2)).await.expect("written").published, 1);
 }

@@ -54,7 +54,7 @@ pub struct House {
     metrics: Metrics,
     stop: watch::Sender<bool>,
     server: ServerHandle,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// When it is in the house: Monday, 23 November 2026, 09:00 in Vietnam.
@@ -167,7 +167,7 @@ impl House {
             metrics,
             stop,
             server: handle,
-            _dir: dir,
+            dir,
         }
     }
 
@@ -192,6 +192,14 @@ impl House {
     }
 
     /// Reads the source and publishes what moved.
+    /// Runs a statement of SQLite behind the house's back.
+    pub async fn sql(&self, statement: &'static str) {
+        use sqlx::Connection;
+        let url = format!("sqlite://{}", self.dir.path().join("loa.db").display());
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("a database");
+        sqlx::raw_sql(statement).execute(&mut connection).await.expect(statement);
+    }
+
     pub async fn poll(&self) {
         self.ingest.poll("demo").await.expect("polled");
         self.publisher.refresh().await.expect("published");
