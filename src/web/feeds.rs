@@ -15,7 +15,6 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use bytes::Bytes;
 
-use super::front::portions::Portions;
 use super::reply::Fault;
 use super::{Shared, browse, conditional, search, visit};
 use crate::clock::Timestamp;
@@ -343,7 +342,7 @@ fn send(answer: &mut HttpResponseBuilder, ready: &Ready, (coding, bytes): (Codin
     if let Some(word) = coding.word() {
         answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static(word)));
     }
-    answer.body(Portions::new(bytes))
+    answer.body(bytes)
 }
 
 fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {

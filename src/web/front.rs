@@ -2,8 +2,6 @@
 //! for and without waiting for anything; that is most of what feeds are asked for. Whatever takes more goes on to the
 //! routes, where it would come to the same. Never renders, compresses, or asks the database.
 
-pub mod portions;
-
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -17,10 +15,10 @@ use actix_web::http::header::{
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{Error, HttpResponse};
+use bytes::Bytes;
 use futures_util::TryFutureExt;
 use futures_util::future::{Either, MapOk};
 
-use self::portions::Portions;
 use super::feeds::{A_IM, ACCEPT_ENCODING_VALUE, Asked};
 use super::{Doors, Shared, dress};
 use crate::feed::document::Format;
@@ -30,7 +28,7 @@ use crate::work::publish::published::Published;
 const REMEMBERED: usize = 4_096;
 
 /// What the front door answers with: a document, or what the routes say.
-pub type Body = EitherBody<Portions, BoxBody>;
+pub type Body = EitherBody<Bytes, BoxBody>;
 
 /// The door, before the routes of one listener.
 #[derive(Clone)]
@@ -151,7 +149,7 @@ impl<S> Porter<S> {
         let asked = Asked::of(asked);
         let (coding, bytes) = ready.coded_before(asked.coding(&ready))?;
         shared.pace(req.request(), &asked).ok()?;
-        let mut answer = HttpResponse::with_body(StatusCode::OK, EitherBody::left(Portions::new(bytes)));
+        let mut answer = HttpResponse::with_body(StatusCode::OK, EitherBody::left(bytes));
         let headers = answer.headers_mut();
         self.write_lines(&published, format, headers)?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(ready.content_type));
