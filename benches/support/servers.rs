@@ -33,6 +33,7 @@ impl Server {
         let start = Instant::now();
         let child = Command::new(env!("CARGO_BIN_EXE_loa"))
             .args(["--config".as_ref(), path.as_os_str(), "serve".as_ref()])
+            .envs(shipped())
             .stderr(fs::File::create(folder.join("loa.log")).expect("a log"))
             .spawn()
             .expect("loa starts");
@@ -113,6 +114,13 @@ impl Server {
         };
         (of("VmRSS:"), of("VmHWM:"))
     }
+}
+
+/// The allocator's settings of the unit: what is measured is the service as it is installed.
+fn shipped() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let unit = include_str!("../../deploy/systemd/loa.service").lines();
+    let words = unit.filter_map(|line| line.strip_prefix("Environment=")).flat_map(str::split_whitespace);
+    words.filter(|word| word.starts_with("MALLOC_")).filter_map(|word| word.split_once('='))
 }
 
 fn free() -> SocketAddr {
