@@ -88,7 +88,7 @@ struct Material {
 pub struct Publisher {
     /// Whose threads render: one pool for all that ask, or each server thread would make one of its own.
     runtime: Option<Handle>,
-    /// Versions that are made at once: no more than there are processors. Each takes many times its document's size.
+    /// Versions that are made at once: no more than there are processors, since each takes several buffers of a megabyte.
     making: Semaphore,
     store: Store,
     clock: Clock,
