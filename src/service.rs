@@ -317,8 +317,8 @@ impl Service {
         };
         let mut servers = Vec::new();
         for (address, doors) in doors {
-            let routes = web.routes(doors);
-            let mut server = actix_web::HttpServer::new(move || actix_web::App::new().configure(routes.clone()));
+            let web = web.clone();
+            let mut server = actix_web::HttpServer::new(move || web.app(doors));
             if let Some(workers) = workers {
                 server = server.workers(workers);
             }

@@ -10,6 +10,7 @@ pub mod demo;
 mod dress;
 mod feeds;
 mod form;
+mod front;
 mod guard;
 mod health;
 mod leave;
@@ -28,14 +29,17 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, HeaderName};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route, Scope};
+use actix_web::{App, Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route, Scope};
 use ipnet::IpNet;
 
 use self::admin::session::Sessions;
+use self::front::Front;
 use self::guard::Limiter;
 use self::reply::Fault;
 use self::view::View;
@@ -167,9 +171,23 @@ impl Web {
         }))
     }
 
-    /// What `actix_web::App::configure` takes, for a listener with these doors:
-    /// `let routes = web.routes(Doors::All); HttpServer::new(move || App::new().configure(routes.clone()))`.
-    pub fn routes(&self, doors: Doors) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
+    /// What answers at a listener with these doors: `HttpServer::new(move || web.app(Doors::All))`.
+    pub fn app(
+        &self,
+        doors: Doors,
+    ) -> App<
+        impl ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<impl MessageBody + use<>>,
+            Error = Error,
+            InitError = (),
+        > + use<>,
+    > {
+        App::new().configure(self.routes(doors)).wrap(Front::new(self.0.clone(), doors))
+    }
+
+    fn routes(&self, doors: Doors) -> impl Fn(&mut ServiceConfig) + use<> {
         let shared = self.0.clone();
         move |config: &mut ServiceConfig| {
             let mut scope = web::scope("").app_data(shared.clone()).app_data(PayloadConfig::new(FORM_LIMIT));
@@ -190,7 +208,6 @@ impl Web {
 
 fn public(scope: Scope, shared: &Shared) -> Scope {
     let scope = scope
-        .app_data(feeds::Public)
         .service(read("/", browse::home))
         .service(read("/feeds.opml", feeds::list))
         .service(read("/feeds", feeds::all))

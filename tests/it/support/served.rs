@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
 use loa::clock::{Clock, Timestamp};
 use loa::domain::feed::{FeedOrigin, FeedSpec};
 use loa::domain::site::Site;
@@ -138,8 +138,7 @@ impl House {
             hook: Some(Arc::new(DemoHook::new(secret.clone()))),
         };
         let web = Web::with_old_addresses(state, old_addresses());
-        let routes = web.routes(doors);
-        let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        let server = HttpServer::new(move || web.app(doors))
             .workers(1)
             .disable_signals()
             .shutdown_timeout(1)
