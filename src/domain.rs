@@ -5,6 +5,7 @@ pub mod article;
 pub mod delivery;
 pub mod digest;
 pub mod feed;
+pub mod hour;
 pub mod link;
 pub mod selection;
 pub mod site;
