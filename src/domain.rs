@@ -1,12 +1,15 @@
 //! The words of the trade as types: articles, selections, feeds, subscribers, digests, deliveries, links.
 //! Pure: no I/O, no async, no SQL, no clock of its own.
 
+pub mod address_hash;
 pub mod article;
 pub mod delivery;
 pub mod digest;
 pub mod feed;
 pub mod hour;
 pub mod link;
+pub mod public_id;
+pub mod scope;
 pub mod selection;
 pub mod site;
 pub mod subscriber;
