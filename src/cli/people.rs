@@ -145,15 +145,12 @@ impl Seen {
 pub(super) async fn erase(store: &Store, clock: &Clock, address: &str) -> anyhow::Result<()> {
     let email = EmailAddress::parse_international(address)
         .map_err(|e| anyhow!("the address: {e}; write: loa subscribers erase ADDRESS"))?;
-    match store.person_by_email(&email).await? {
-        Some(id) => {
-            store.erase(id, clock.now()).await?;
-            println!("erased: a keyed hash keeps imports from bringing this address back, nothing else is left");
-        }
-        None => {
-            store.bar(&email, clock.now()).await?;
-            println!("nobody with this address is known; a keyed hash now keeps imports from bringing it in");
-        }
+    if let Some(id) = store.person_by_email(&email).await? {
+        store.erase(id, clock.now()).await?;
+        println!("erased: a keyed hash keeps imports from bringing this address back, nothing else is left");
+    } else {
+        store.bar(&email, clock.now()).await?;
+        println!("nobody with this address is known; a keyed hash now keeps imports from bringing it in");
     }
     println!("Backups that were made before still hold what they held.");
     store.close().await;

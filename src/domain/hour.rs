@@ -8,17 +8,17 @@ use jiff::civil::Time;
 use crate::domain::digest::parse_time;
 
 /// Minutes of a day.
-const DAY: i16 = 24 * 60;
+const DAY: u16 = 24 * 60;
 
 /// A minute of the day, 00:00 to 23:59. In the database: minutes after midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Hour(i16);
+pub struct Hour(u16);
 
 impl Hour {
     /// The hour that many minutes after midnight; nothing beyond a day.
     #[must_use]
     pub fn from_minutes(minutes: i64) -> Option<Self> {
-        i16::try_from(minutes).ok().filter(|m| (0..DAY).contains(m)).map(Self)
+        u16::try_from(minutes).ok().filter(|m| *m < DAY).map(Self)
     }
 
     /// Minutes after midnight.
@@ -29,14 +29,15 @@ impl Hour {
 
     /// The same as a time of the wall clock.
     #[must_use]
-    pub const fn time(self) -> Time {
-        Time::constant((self.0 / 60) as i8, (self.0 % 60) as i8, 0, 0)
+    pub fn time(self) -> Time {
+        let part = |n: u16| i8::try_from(n).unwrap_or_default();
+        Time::new(part(self.0 / 60), part(self.0 % 60), 0, 0).unwrap_or_default()
     }
 }
 
 impl From<Time> for Hour {
     fn from(time: Time) -> Self {
-        Self(i16::from(time.hour()) * 60 + i16::from(time.minute()))
+        Self(u16::from(time.hour().unsigned_abs()) * 60 + u16::from(time.minute().unsigned_abs()))
     }
 }
 

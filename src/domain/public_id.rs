@@ -14,6 +14,9 @@ pub struct PublicId(pub i64);
 
 impl PublicId {
     /// An id from 128 bits of chance. What it is for is mixed in, so that the ids of one request differ.
+    ///
+    /// # Panics
+    /// Never: a hash is long enough.
     #[must_use]
     pub fn drawn(chance: [u8; 16], of: &str) -> Self {
         let hash = Sha256::new().chain_update(chance).chain_update(of).finalize();

@@ -1,7 +1,7 @@
 //! Farewells: who left everything or was erased is known by a keyed hash of the address and by nothing else, so that no
 //! list brings them back. Erasing, and forgetting what has served its time.
 
-use super::engine::{Engine, Result, Store, StoreError, Tx, exec, read, tx};
+use super::engine::{Engine, Result, Store, StoreError, Tx, exec, read, to_json, tx};
 use super::moving;
 use super::subscriber::end;
 use crate::clock::Timestamp;
@@ -14,8 +14,33 @@ const SAY: &str = "
     INSERT INTO farewell (address_hash, reason, left_at) VALUES ($1, $2, $3)
     ON CONFLICT (address_hash) DO UPDATE SET reason = excluded.reason, left_at = excluded.left_at";
 
-const FORGET: &str = "UPDATE subscriber SET email = NULL, email_key = NULL, digest_minute = NULL, paused_until = NULL
-    WHERE id = $1 AND kind = 'person'";
+/// A statement about the people of a list, for both engines: they unnest it otherwise.
+macro_rules! of_people {
+    ($before:literal, $after:literal) => {
+        (
+            concat!($before, "(SELECT value FROM json_each($1))", $after),
+            concat!($before, "(SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb) AS value)", $after),
+        )
+    };
+}
+
+// What relays answered may repeat what they were told.
+const WIPE: [(&str, &str); 4] = [
+    of_people!("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE subscriber_id IN ", ")"),
+    of_people!("UPDATE delivery SET detail = NULL WHERE detail IS NOT NULL AND subscriber_id IN ", ""),
+    of_people!("DELETE FROM opt_in WHERE subscriber_id IN ", ""),
+    of_people!(
+        "UPDATE subscriber SET email = NULL, email_key = NULL, digest_minute = NULL, paused_until = NULL
+         WHERE kind = 'person' AND id IN ",
+        ""
+    ),
+];
+
+const CANCEL: (&str, &str) = of_people!(
+    "UPDATE delivery SET state = 'cancelled', cause = 'erased', settled_at = $2
+     WHERE state = 'pending' AND subscriber_id IN ",
+    ""
+);
 
 // The rows that hold an address of the same person: where they asked to move to, and where they moved away from.
 const OTHERS: &str = "SELECT subscriber_id FROM opt_in WHERE moves_id = $1 AND subscriber_id <> $1";
@@ -42,18 +67,19 @@ impl Store {
     pub async fn erase(&self, id: i64, now: Timestamp) -> Result<()> {
         let mut tx = self.begin().await?;
         let others: Vec<i64> = tx!(&mut tx, c => sqlx::query_scalar(OTHERS).bind(id).fetch_all(c))?;
+        let mut all = vec![id];
         for other in others {
             // Somebody may have asked to move to the address of somebody else, who is not meant.
             let own: i64 = tx!(&mut tx, c => sqlx::query_scalar(OF_THEIR_OWN).bind(other).fetch_one(c))?;
             if own == 0 {
-                wipe(&mut tx, other, now).await?;
+                all.push(other);
             }
         }
         moving::drop_questions(&mut tx, id, now).await?;
         exec!(&mut tx, sqlx::query("DELETE FROM opt_in WHERE moves_id = $1").bind(id))?;
         end(&mut tx, id, None, EndReason::Erased, now).await?;
         say(&mut tx, id, EndReason::Erased, now).await?;
-        wipe(&mut tx, id, now).await?;
+        wipe(&mut tx, &all, now).await?;
         tx.commit().await?;
         self.scrub().await
     }
@@ -84,8 +110,8 @@ impl Store {
               AND NOT EXISTS (SELECT 1 FROM opt_in o WHERE o.subscriber_id = subscriber.id AND o.requested_at >= $1)
               AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber_id = subscriber.id AND d.state = 'pending')")
             .bind(before.0).fetch_all(c))?;
-        for id in &gone {
-            wipe(&mut tx, *id, before).await?;
+        if !gone.is_empty() {
+            wipe(&mut tx, &gone, before).await?;
         }
         exec!(
             &mut tx,
@@ -113,29 +139,15 @@ impl Store {
     }
 }
 
-/// Takes an address out of its row, with everything that was said by it or to it.
-async fn wipe(tx: &mut Tx, id: i64, now: Timestamp) -> Result<()> {
-    exec!(
-        &mut *tx,
-        sqlx::query(
-            "UPDATE delivery SET state = 'cancelled', cause = 'erased', settled_at = $2
-             WHERE subscriber_id = $1 AND state = 'pending'"
-        )
-        .bind(id)
-        .bind(now.0)
-    )?;
-    // What relays answered may repeat what they were told.
-    exec!(
-        &mut *tx,
-        sqlx::query("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE subscriber_id = $1)")
-            .bind(id)
-    )?;
-    exec!(
-        &mut *tx,
-        sqlx::query("UPDATE delivery SET detail = NULL WHERE subscriber_id = $1 AND detail IS NOT NULL").bind(id)
-    )?;
-    exec!(&mut *tx, sqlx::query("DELETE FROM opt_in WHERE subscriber_id = $1").bind(id))?;
-    exec!(&mut *tx, sqlx::query(FORGET).bind(id))?;
+/// Takes addresses out of their rows, with everything that was said by them or to them.
+async fn wipe(tx: &mut Tx, ids: &[i64], now: Timestamp) -> Result<()> {
+    let ids = to_json(&ids)?;
+    for (sqlite, postgres) in WIPE {
+        let sql = tx.pick(sqlite, postgres);
+        exec!(&mut *tx, sqlx::query(sql).bind(&ids))?;
+    }
+    let cancel = tx.pick(CANCEL.0, CANCEL.1);
+    exec!(&mut *tx, sqlx::query(cancel).bind(&ids).bind(now.0))?;
     Ok(())
 }
 

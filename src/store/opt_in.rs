@@ -272,25 +272,22 @@ impl Store {
             tx.commit().await?;
             return Ok(None);
         }
-        let asked = match before.filter(|_| waits) {
-            Some(before) => {
-                let consent = &request.consent;
-                exec!(
-                    &mut tx,
-                    sqlx::query(RENEW)
-                        .bind(before.id)
-                        .bind(consent.text_version)
-                        .bind(consent.text_hash)
-                        .bind(consent.method)
-                        .bind(now.0)
-                )?;
-                before.id
-            }
-            None => {
-                let asked = insert(&mut tx, id, request, Purpose::Subscribe, None, now, None).await?;
-                mail(&mut tx, id, asked, now).await?;
-                asked
-            }
+        let asked = if let Some(before) = before.filter(|_| waits) {
+            let consent = &request.consent;
+            exec!(
+                &mut tx,
+                sqlx::query(RENEW)
+                    .bind(before.id)
+                    .bind(consent.text_version)
+                    .bind(consent.text_hash)
+                    .bind(consent.method)
+                    .bind(now.0)
+            )?;
+            before.id
+        } else {
+            let asked = insert(&mut tx, id, request, Purpose::Subscribe, None, now, None).await?;
+            mail(&mut tx, id, asked, now).await?;
+            asked
         };
         exec!(
             &mut tx,

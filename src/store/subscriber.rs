@@ -126,10 +126,12 @@ const CANCEL_DIGESTS: &str = "
             SELECT 1 FROM subscription w
             WHERE w.subscriber_id = $1 AND w.channel = 'email' AND w.frequency = r.frequency AND w.state = 'confirmed'))";
 
-// What waits, but not what is on its way or tried again later anyhow. Two statements: each has its index by subscriber.
+// What waits, but not what is on its way. Two statements, each with its index by subscriber, which the one names by what the
+// state is not.
 const HOLD_MAILS: &str = "
     UPDATE delivery SET due_at = $2
-    WHERE subscriber_id = $1 AND channel = 'email' AND article_id IS NOT NULL AND state = 'pending' AND lease IS NULL";
+    WHERE subscriber_id = $1 AND channel = 'email' AND article_id IS NOT NULL AND state <> 'cancelled' AND state = 'pending'
+      AND lease IS NULL";
 const HOLD_DIGESTS: &str = "
     UPDATE delivery SET due_at = $2
     WHERE subscriber_id = $1 AND run_id IS NOT NULL AND channel = 'email' AND state = 'pending' AND lease IS NULL";

@@ -20,6 +20,7 @@ use super::socket::Socket;
 
 /// What the relay said to EHLO, as far as it matters here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a keyword of its own that a relay offers or not")]
 pub(super) struct Offers {
     /// RFC 2920.
     pub(super) pipelining: bool,

@@ -53,7 +53,8 @@ struct New {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Given {
-    given_at: String,
+    #[serde(rename = "given_at")]
+    at: String,
     method: String,
     text: String,
     evidence: Option<String>,
@@ -84,7 +85,7 @@ pub async fn create(caller: Caller, shared: Data<Shared>, bytes: Bytes) -> Resul
         return Ok(accepted(&json!({ "status": "confirmation_requested" })));
     };
     let now = shared.clock.now();
-    let given_at = moment("consent.given_at", &given.given_at)?;
+    let given_at = moment("consent.given_at", &given.at)?;
     if given_at > now {
         return Err(Fault::Unprocessable("consent.given_at: this is still to come".into()));
     }

@@ -108,6 +108,8 @@ pub struct Options {
     pub pipelining: bool,
     /// Offer 8BITMIME (RFC 6152).
     pub eight_bit: bool,
+    /// Offer SMTPUTF8 (RFC 6531).
+    pub international: bool,
     /// Offer SIZE (RFC 1870) with this limit.
     pub size: Option<usize>,
     /// Offer AUTH PLAIN and LOGIN, and insist on this user and password.
@@ -127,6 +129,7 @@ impl Default for Options {
         Self {
             pipelining: true,
             eight_bit: true,
+            international: false,
             size: Some(10_000_000),
             login: None,
             login_only: false,
