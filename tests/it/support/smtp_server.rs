@@ -103,6 +103,7 @@ pub enum Encryption {
 
 /// What the server can do.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own that a server can do or not")]
 pub struct Options {
     /// Offer PIPELINING (RFC 2920).
     pub pipelining: bool,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use loa::domain::hour::Hour;
 use loa::domain::link::Link;
 use loa::domain::scope::Scope;
 use loa::domain::subscriber::EmailAddress;
@@ -261,7 +262,7 @@ async fn a_program_asks_for_several_feeds_at_frequencies_of_their_own() {
     let person = house.store.person(id).await.expect("read").expect("known");
     let mut kept: Vec<&str> = person.wishes.iter().map(|w| w.frequency.as_str()).collect();
     kept.sort_unstable();
-    assert_eq!((kept, person.hour.map(|h| h.minutes())), (vec!["daily", "immediate", "weekly"], Some(390)));
+    assert_eq!((kept, person.hour.map(Hour::minutes)), (vec!["daily", "immediate", "weekly"], Some(390)));
     for (bad, says) in [
         (json!({ "email": "an@so.example.vn", "feeds": ["tat-ca"] }), "frequency"),
         (json!({ "email": "an@so", "feeds": ["tat-ca"], "frequency": "daily" }), "mail address"),

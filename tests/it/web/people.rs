@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use loa::domain::hour::Hour;
 use loa::domain::link::Link;
 use loa::domain::subscriber::{EmailAddress, Frequency, Locale};
 use loa::store::subscriber::Person;
@@ -298,14 +299,14 @@ async fn each_feed_has_its_frequency_and_the_digest_its_hour() {
     let known = person(&house, "an@so.example.vn").await.expect("known");
     let mut kept: Vec<&str> = known.wishes.iter().map(|w| w.frequency.as_str()).collect();
     kept.sort_unstable();
-    assert_eq!((kept, known.hour.map(|h| h.minutes())), (vec!["daily", "immediate"], Some(390)));
+    assert_eq!((kept, known.hour.map(Hour::minutes)), (vec!["daily", "immediate"], Some(390)));
     let consent = house.store.consents_of(known.id).await.expect("read").remove(0);
     assert_eq!((consent.text_version.as_str(), consent.text_hash.map(|h| h.len())), ("2026-11", Some(64)));
     // The page keeps what the form does not name, and takes the hour back.
     let manage = format!("/manage/{}", house.subscribe.keys().sign(Link::Manage(known.public_id)));
     assert!(house.get(&manage).await.text().contains("<option value=\"06:30\" selected>"));
     house.post(&manage, "f.tat-ca=weekly&action=save").await;
-    assert_eq!(person(&house, "an@so.example.vn").await.expect("known").hour.map(|h| h.minutes()), Some(390));
+    assert_eq!(person(&house, "an@so.example.vn").await.expect("known").hour.map(Hour::minutes), Some(390));
     house.post(&manage, "hour=&action=save").await;
     assert_eq!(person(&house, "an@so.example.vn").await.expect("known").hour, None);
 }
