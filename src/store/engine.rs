@@ -139,7 +139,7 @@ impl Tx {
 }
 
 /// The steps of the schema: number, name, text for each engine. Never changed once they were released, only added to.
-const MIGRATIONS: [(i64, &str, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 5] = [
     (1, "first", include_str!("migrations/sqlite/0001_first.sql"), include_str!("migrations/postgres/0001_first.sql")),
     (
         2,
@@ -153,6 +153,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 4] = [
         "selections",
         include_str!("migrations/sqlite/0004_selections.sql"),
         include_str!("migrations/postgres/0004_selections.sql"),
+    ),
+    (
+        5,
+        "people",
+        include_str!("migrations/sqlite/0005_people.sql"),
+        include_str!("migrations/postgres/0005_people.sql"),
     ),
 ];
 
@@ -246,7 +252,9 @@ impl Store {
             .row_buffer_size(512)
             .pragma("cache_size", "-16000")
             .pragma("wal_autocheckpoint", "4000")
-            .pragma("temp_store", "memory");
+            .pragma("temp_store", "memory")
+            // What is deleted is overwritten: an erased address must not be found in the file.
+            .pragma("secure_delete", "on");
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(Duration::from_mins(1))

@@ -5,6 +5,7 @@ pub mod sink;
 
 mod connections;
 mod faults;
+mod international;
 mod secure;
 mod wire;
 

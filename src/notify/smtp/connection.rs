@@ -20,11 +20,14 @@ use super::socket::Socket;
 
 /// What the relay said to EHLO, as far as it matters here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a keyword of its own that a relay offers or not")]
 pub(super) struct Offers {
     /// RFC 2920.
     pub(super) pipelining: bool,
     /// RFC 6152.
     pub(super) eight_bit: bool,
+    /// RFC 6531.
+    pub(super) smtputf8: bool,
     /// RFC 3207.
     pub(super) starttls: bool,
     /// RFC 1870: offered, and the most octets it takes (0 when it does not say).
@@ -42,6 +45,7 @@ impl Offers {
             match words.next().as_deref() {
                 Some("PIPELINING") => offers.pipelining = true,
                 Some("8BITMIME") => offers.eight_bit = true,
+                Some("SMTPUTF8") => offers.smtputf8 = true,
                 Some("STARTTLS") => offers.starttls = true,
                 Some("SIZE") => offers.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0)),
                 Some("AUTH") => {
@@ -277,10 +281,12 @@ mod tests {
 
     #[test]
     fn offers_are_read_whatever_their_case() {
-        let lines = ["PIPELINING", "size 10240000", "8BitMime", "AUTH=LOGIN", "AUTH GSSAPI LOGIN PLAIN", "HELP"];
+        let lines =
+            ["PIPELINING", "size 10240000", "8BitMime", "SmtpUtf8", "AUTH=LOGIN", "AUTH GSSAPI LOGIN PLAIN", "HELP"];
         assert_eq!(
             Offers::parse(lines.into_iter()),
             Offers {
+                smtputf8: true,
                 pipelining: true,
                 eight_bit: true,
                 starttls: false,

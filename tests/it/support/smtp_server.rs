@@ -103,11 +103,14 @@ pub enum Encryption {
 
 /// What the server can do.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own that a server can do or not")]
 pub struct Options {
     /// Offer PIPELINING (RFC 2920).
     pub pipelining: bool,
     /// Offer 8BITMIME (RFC 6152).
     pub eight_bit: bool,
+    /// Offer SMTPUTF8 (RFC 6531).
+    pub international: bool,
     /// Offer SIZE (RFC 1870) with this limit.
     pub size: Option<usize>,
     /// Offer AUTH PLAIN and LOGIN, and insist on this user and password.
@@ -127,6 +130,7 @@ impl Default for Options {
         Self {
             pipelining: true,
             eight_bit: true,
+            international: false,
             size: Some(10_000_000),
             login: None,
             login_only: false,

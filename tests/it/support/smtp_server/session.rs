@@ -226,6 +226,7 @@ impl Session {
         let mut lines = vec!["test.example.vn at your service".to_owned()];
         lines.extend(options.pipelining.then(|| "PIPELINING".into()));
         lines.extend(options.eight_bit.then(|| "8BITMIME".into()));
+        lines.extend(options.international.then(|| "SMTPUTF8".into()));
         lines.extend(options.size.map(|most| format!("SIZE {most}")));
         let can_encrypt = options.encryption == Encryption::StartTls && !self.encrypted;
         lines.extend(can_encrypt.then(|| "STARTTLS".into()));
