@@ -2,6 +2,7 @@
 //! Pure: no I/O, no async, no SQL, no clock of its own.
 
 pub mod article;
+pub mod bounce;
 pub mod delivery;
 pub mod digest;
 pub mod feed;
