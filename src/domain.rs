@@ -6,6 +6,7 @@ pub mod bounce;
 pub mod delivery;
 pub mod digest;
 pub mod feed;
+pub mod hour;
 pub mod link;
 pub mod selection;
 pub mod site;

@@ -136,7 +136,7 @@ impl Tx {
 }
 
 /// The steps of the schema: number, name, text for each engine. Never changed once they were released, only added to.
-const MIGRATIONS: [(i64, &str, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 5] = [
     (1, "first", include_str!("migrations/sqlite/0001_first.sql"), include_str!("migrations/postgres/0001_first.sql")),
     (
         2,
@@ -150,6 +150,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 4] = [
         "selections",
         include_str!("migrations/sqlite/0004_selections.sql"),
         include_str!("migrations/postgres/0004_selections.sql"),
+    ),
+    (
+        5,
+        "people",
+        include_str!("migrations/sqlite/0005_people.sql"),
+        include_str!("migrations/postgres/0005_people.sql"),
     ),
 ];
 

@@ -8,6 +8,7 @@ use sqlx::FromRow;
 use super::engine::{Result, Store, Tx, exec, from_json, read, to_json, tx};
 use super::selection::{MOST_OF_ONE, SelectionWish, begin_selection};
 use crate::clock::Timestamp;
+use crate::domain::hour::Hour;
 use crate::domain::subscriber::{EmailAddress, EndReason, Frequency, Locale};
 
 /// One feed at one frequency: what a person asks for.
@@ -43,6 +44,10 @@ pub struct Person {
     pub email: Option<String>,
     /// Their language.
     pub locale: Locale,
+    /// When they want digests; nothing: at the site's hour.
+    pub hour: Option<Hour>,
+    /// Until when nothing is mailed.
+    pub paused_until: Option<Timestamp>,
     /// Their live subscriptions, by feed.
     pub wishes: Vec<Wish>,
 }
@@ -115,6 +120,14 @@ impl OptInRow {
             confirmed_at: self.confirmed_at.map(Timestamp),
         })
     }
+}
+
+#[derive(FromRow)]
+struct PersonRow {
+    email: Option<String>,
+    locale: String,
+    digest_minute: Option<i64>,
+    paused_until: Option<i64>,
 }
 
 #[derive(FromRow)]
@@ -343,15 +356,23 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn person(&self, id: i64) -> Result<Option<Person>> {
-        let row: Option<(Option<String>, String)> = read!(self, p => sqlx::query_as(
-            "SELECT email, locale FROM subscriber WHERE id = $1 AND kind = 'person'").bind(id).fetch_optional(p))?;
-        let Some((email, locale)) = row else { return Ok(None) };
+        let row: Option<PersonRow> = read!(self, p => sqlx::query_as(
+            "SELECT email, locale, digest_minute, paused_until FROM subscriber WHERE id = $1 AND kind = 'person'")
+            .bind(id).fetch_optional(p))?;
+        let Some(row) = row else { return Ok(None) };
         let live: Vec<LiveRow> = read!(self, p => sqlx::query_as(LIVE).bind(id).fetch_all(p))?;
         let wishes = live
             .into_iter()
             .filter_map(|l| Some(Wish { feed_id: l.feed_id, frequency: Frequency::parse(&l.frequency)? }))
             .collect();
-        Ok(Some(Person { id, email, locale: Locale::parse(&locale), wishes }))
+        Ok(Some(Person {
+            id,
+            email: row.email,
+            locale: Locale::parse(&row.locale),
+            hour: row.digest_minute.and_then(Hour::from_minutes),
+            paused_until: row.paused_until.map(Timestamp),
+            wishes,
+        }))
     }
 
     /// The row id of the person with this address.
@@ -376,6 +397,34 @@ impl Store {
         if wishes.is_empty() {
             cancel_digests(&mut tx, id, None, EndReason::Changed, now).await?;
         }
+        tx.commit().await
+    }
+
+    /// Keeps when a person wants digests; nothing: at the site's hour.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_hour(&self, id: i64, hour: Option<Hour>) -> Result<()> {
+        let mut tx = self.begin().await?;
+        exec!(
+            &mut tx,
+            sqlx::query("UPDATE subscriber SET digest_minute = $2 WHERE id = $1")
+                .bind(id)
+                .bind(hour.map(Hour::minutes))
+        )?;
+        tx.commit().await
+    }
+
+    /// Keeps until when a person wants no mail; nothing: mails go on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_pause(&self, id: i64, until: Option<Timestamp>) -> Result<()> {
+        let mut tx = self.begin().await?;
+        exec!(
+            &mut tx,
+            sqlx::query("UPDATE subscriber SET paused_until = $2 WHERE id = $1").bind(id).bind(until.map(|t| t.0))
+        )?;
         tx.commit().await
     }
 
