@@ -1,6 +1,7 @@
 //! The words of the trade as types: articles, selections, feeds, subscribers, digests, deliveries, links.
 //! Pure: no I/O, no async, no SQL, no clock of its own.
 
+pub mod address_hash;
 pub mod article;
 pub mod bounce;
 pub mod delivery;
@@ -11,3 +12,4 @@ pub mod link;
 pub mod selection;
 pub mod site;
 pub mod subscriber;
+pub mod verp;

@@ -1,6 +1,8 @@
 //! Bounces: what a refusal says about an address, and what it does not. One reading of reply codes and enhanced status
 //! codes (RFC 3463, RFC 5248) for replies in a dialogue and for reports that come back later. Never says what becomes of
-//! a person: that takes more than one refusal (see `Standing`).
+//! a person: that takes more than one refusal (see [`standing`]).
+
+pub mod standing;
 
 /// What is at fault when a mail is refused; each is acted upon differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
