@@ -4,6 +4,8 @@
 
 pub mod standing;
 
+use crate::domain::delivery;
+
 /// What is at fault when a mail is refused; each is acted upon differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
@@ -80,6 +82,23 @@ impl Cause {
                 (None, 500..=504) => Self::Sender,
                 (None, _) => Self::Unknown,
             },
+        }
+    }
+
+    /// What the end of a delivery says, if it says anything: `detail` is the reply as the ledger keeps it, its code in
+    /// front.
+    #[must_use]
+    pub fn of_failure(failure: delivery::Cause, detail: &str) -> Option<Self> {
+        let (code, text) = detail.split_once(' ').unwrap_or((detail, ""));
+        let code = code.parse().ok().filter(|code| matches!(code, 400..=599))?;
+        let cause = Self::of_reply(code, text);
+        match (failure, cause) {
+            (delivery::Cause::Address, Self::Policy) => Some(Self::Policy),
+            (delivery::Cause::Address, _) => Some(Self::NoSuchUser),
+            // Refused although the code speaks of an address: of ours, at MAIL.
+            (delivery::Cause::Refused, Self::NoSuchUser) => Some(Self::Sender),
+            (delivery::Cause::Refused | delivery::Cause::Exhausted, cause) => Some(cause),
+            _ => None,
         }
     }
 
@@ -244,6 +263,23 @@ mod tests {
             (550, "5.0.0 user unknown", Cause::NoSuchUser),
         ] {
             assert_eq!(Cause::of_reply(code, text), cause, "{code} {text}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_that_ended_says_something_of_the_address_only_by_a_reply_about_it() {
+        use delivery::Cause as Failure;
+        for (failure, detail, said) in [
+            (Failure::Address, "550 5.1.1 unknown", Some(Cause::NoSuchUser)),
+            (Failure::Address, "550 5.1.1 blocked by our list", Some(Cause::Policy)),
+            (Failure::Refused, "553 5.1.1 no such sender", Some(Cause::Sender)),
+            (Failure::Refused, "550 5.7.1 no", Some(Cause::Policy)),
+            (Failure::Exhausted, "452 4.2.2 full", Some(Cause::MailboxFull)),
+            (Failure::Exhausted, "no connection", None),
+            (Failure::InDoubt, "550 5.1.1 unknown", None),
+            (Failure::Unmakeable, "5", None),
+        ] {
+            assert_eq!(Cause::of_failure(failure, detail), said, "{failure:?} {detail}");
         }
     }
 

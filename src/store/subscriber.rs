@@ -7,6 +7,7 @@ use sqlx::FromRow;
 
 use super::engine::{Result, Store, Tx, exec, from_json, read, to_json, tx};
 use super::selection::{MOST_OF_ONE, SelectionWish, begin_selection};
+use super::suppression::{attach, detach, lift_person};
 use crate::clock::Timestamp;
 use crate::domain::hour::Hour;
 use crate::domain::subscriber::{EmailAddress, EndReason, Frequency, Locale};
@@ -322,6 +323,8 @@ impl Store {
             let Some(feed_id) = begin_selection(&mut tx, &wish.spec, now).await? else { return Ok(Confirmed::Lapsed) };
             wishes.push(Wish { feed_id, frequency: wish.frequency });
         }
+        // Whoever asks anew and has the mailbox is to be mailed, whatever was said of the address before.
+        lift_person(&mut tx, row.subscriber_id, now).await?;
         grant(&mut tx, row.subscriber_id, &wishes, false, now).await?;
         cancel_mails(&mut tx, row.subscriber_id, EndReason::Changed, now).await?;
         tx.commit().await?;
@@ -470,6 +473,7 @@ impl Store {
             .bind(id)
             .bind(now.0)
         )?;
+        detach(&mut tx, id).await?;
         exec!(&mut tx, sqlx::query("DELETE FROM opt_in WHERE subscriber_id = $1").bind(id))?;
         exec!(
             &mut tx,
@@ -538,8 +542,10 @@ impl Store {
 }
 
 async fn upsert_person(tx: &mut Tx, email: &EmailAddress, locale: Locale, now: Timestamp) -> Result<i64> {
-    Ok(tx!(tx, c => sqlx::query_scalar(UPSERT_PERSON)
-        .bind(email.as_str()).bind(email.key()).bind(locale.as_str()).bind(now.0).fetch_one(c))?)
+    let id = tx!(tx, c => sqlx::query_scalar(UPSERT_PERSON)
+        .bind(email.as_str()).bind(email.key()).bind(locale.as_str()).bind(now.0).fetch_one(c))?;
+    attach(tx, id, email).await?;
+    Ok(id)
 }
 
 async fn insert_opt_in(

@@ -109,22 +109,16 @@ pub fn standing(evidence: &[Evidence]) -> Standing {
     let mut reason = Reason::Unknown;
     for one in evidence.iter().filter(|e| e.cause.counts()) {
         let weight = weight(one.cause);
-        let added = match last {
-            Some((at, before)) => {
-                let passed = one.at.since(at);
-                score *= 0.5_f64.powf(passed.as_secs_f64() / HALF_LIFE.as_secs_f64());
-                // Of one event the heavier word counts, and the next event begins behind it.
-                if passed < APART { weight - before } else { weight }
-            }
-            None => weight,
+        let (passed, added) = match last {
+            // Of one event the heavier word counts, and the next event begins behind it.
+            Some((at, before)) if one.at.since(at) < APART => (one.at.since(at), weight - before),
+            Some((at, _)) => (one.at.since(at), weight),
+            None => (Duration::ZERO, weight),
         };
         if added <= 0.0 {
-            // Decay was taken for this stretch: the event itself stays where it was.
-            if let Some((at, _)) = last {
-                score /= 0.5_f64.powf(one.at.since(at).as_secs_f64() / HALF_LIFE.as_secs_f64());
-            }
             continue;
         }
+        score *= 0.5_f64.powf(passed.as_secs_f64() / HALF_LIFE.as_secs_f64());
         score += added;
         last = Some((one.at, weight));
         match one.cause {
