@@ -229,8 +229,17 @@ impl Subscribe {
     /// [`SubscribeError::BadLink`] for a link that is forged.
     pub async fn unsubscribe(&self, token: &str) -> Result<String, SubscribeError> {
         let (id, frequency) = self.unsubscribe_id(token)?;
-        self.store.unsubscribe(id, Some(frequency), EndReason::Unsubscribed, self.clock.now()).await?;
+        self.leave(id, frequency).await?;
         Ok(self.keys.sign(Link::Manage(id)))
+    }
+
+    /// What one-click ends, for a person who asked for it by a mail to the address in their mails.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Store`] when the database fails.
+    pub async fn leave(&self, id: i64, frequency: Frequency) -> Result<(), SubscribeError> {
+        self.store.unsubscribe(id, Some(frequency), EndReason::Unsubscribed, self.clock.now()).await?;
+        Ok(())
     }
 
     /// Feeds by name, each once.
