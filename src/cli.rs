@@ -135,7 +135,7 @@ enum SuppressionCommand {
         /// The file; standard output without it.
         file: Option<PathBuf>,
     },
-    /// Reads CSV (email or address_hash, reason; since, lapses and evidence if you like).
+    /// Reads CSV: email or the hash of one, reason; since, lapses and evidence if you like.
     Import {
         /// The file; - for standard input.
         file: PathBuf,

@@ -27,6 +27,12 @@ fn masked(row: &Suppressed) -> String {
     address.map_or_else(|| "(nobody known)".to_owned(), |a| a.to_string())
 }
 
+/// Whether a text repeats an address; a masked one is none.
+fn holds_address(text: &str) -> bool {
+    let edges = |c: char| c.is_whitespace() || "<>()[],;:\"'".contains(c);
+    text.split(edges).any(|word| EmailAddress::parse(word.trim_end_matches('.')).is_ok())
+}
+
 async fn each(store: &Store, mut act: impl FnMut(&Suppressed) -> anyhow::Result<()>) -> anyhow::Result<u64> {
     let (mut after, mut n) = (String::new(), 0);
     loop {
@@ -63,7 +69,7 @@ pub(super) async fn list(store: &Store, zone: &TimeZone) -> anyhow::Result<ExitC
 
 pub(super) async fn add(store: &Store, clock: &Clock, address: &str, note: &str) -> anyhow::Result<ExitCode> {
     let email = EmailAddress::parse(address).map_err(|e| anyhow!("the address: {e}"))?;
-    if note.contains('@') {
+    if holds_address(note) {
         bail!("--note: leave the address out; it would be kept when its owner is erased");
     }
     store.suppress(&email, &NewSuppression::now(Reason::Operator, note, clock.now())).await?;
@@ -138,10 +144,7 @@ struct Line {
 pub(super) async fn import(store: &Store, clock: &Clock, file: &Path) -> anyhow::Result<ExitCode> {
     let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(reader(file)?);
     let (mut good, mut bad) = (0_usize, 0_usize);
-    let mut records = csv.deserialize::<Line>();
-    let mut number = 1_u64;
-    while let Some(line) = records.next() {
-        number += 1;
+    for (line, number) in csv.deserialize::<Line>().zip(2_u64..) {
         // What the reader says of a broken line may repeat it, and an address is in it.
         let taken = match line {
             Ok(line) => take(store, clock, &line).await?,
@@ -188,7 +191,7 @@ impl Line {
         };
         let words = Reason::ALL.map(Reason::as_str).join(", ");
         let reason = Reason::parse(&self.reason).ok_or_else(|| format!("reason: is none of {words}"))?;
-        if self.evidence.contains('@') {
+        if holds_address(&self.evidence) {
             return Err("evidence: leave the address out; it would be kept when its owner is erased".to_owned());
         }
         let since = moment("since", &self.since)?.unwrap_or(now);

@@ -24,6 +24,9 @@ impl AddressKey {
 
     /// What is kept of an address: the first 128 bits of an HMAC-SHA256 over its key, as hexadecimal digits. All
     /// spellings of one mailbox have one hash.
+    ///
+    /// # Panics
+    /// Never: HMAC takes keys of any length.
     #[must_use]
     pub fn hash(&self, address: &EmailAddress) -> String {
         let mut hmac =

@@ -97,6 +97,8 @@ impl Cause {
             (delivery::Cause::Address, _) => Some(Self::NoSuchUser),
             // Refused although the code speaks of an address: of ours, at MAIL.
             (delivery::Cause::Refused, Self::NoSuchUser) => Some(Self::Sender),
+            // A bare 552 behind the message is about the message.
+            (delivery::Cause::Refused, Self::MailboxFull) => Some(Self::Content),
             (delivery::Cause::Refused | delivery::Cause::Exhausted, cause) => Some(cause),
             _ => None,
         }
@@ -108,17 +110,17 @@ impl Cause {
     pub fn of_status(status: Status, text: &str) -> Self {
         match (status.class, status.subject, status.detail) {
             (_, 2, 2) => Self::MailboxFull,
-            (4, 7, _) => Self::Policy,
-            (4, ..) => Self::Temporary,
-            (_, 1, 1 | 2 | 3 | 6 | 10) | (_, 2, 1) if by_words(text) == Some(Self::Policy) => Self::Policy,
-            (_, 1, 1 | 2 | 3 | 6 | 10) | (_, 2, 1) => Self::NoSuchUser,
-            (_, 1, 7 | 8) | (_, 5, _) | (_, 7, 8 | 9) => Self::Sender,
-            (_, 2, 3) | (_, 3, 4) | (_, 6, _) => Self::Content,
-            (_, 3, 1) | (_, 4, 7) => Self::Temporary,
+            (_, 1, 1 | 2 | 3 | 6 | 10) | (_, 2, 1) if status.class == 5 => match by_words(text) {
+                Some(Self::Policy) => Self::Policy,
+                _ => Self::NoSuchUser,
+            },
             // "No route to the domain" is what a relay says of a domain that is gone, and of its own broken resolver.
-            (_, 4, 4) => Self::Unknown,
+            (5, 4, 4) => Self::Unknown,
+            (5, 1, 7 | 8) | (5, 5, _) | (5, 7, 8 | 9) => Self::Sender,
+            (4, 7, _) | (5, 7, _) => Self::Policy,
+            (4, ..) | (_, 3, 1) | (_, 4, 7) => Self::Temporary,
             (_, 4, _) => Self::Sender,
-            (_, 7, _) => Self::Policy,
+            (_, 2, 3) | (_, 3, 4) | (_, 6, _) => Self::Content,
             _ => by_words(text).unwrap_or(Self::Unknown),
         }
     }
