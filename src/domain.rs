@@ -9,6 +9,8 @@ pub mod digest;
 pub mod feed;
 pub mod hour;
 pub mod link;
+pub mod public_id;
+pub mod scope;
 pub mod selection;
 pub mod site;
 pub mod subscriber;

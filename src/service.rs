@@ -88,6 +88,7 @@ pub struct Service {
     pub client: Client,
     judge: Judge,
     presence: Presence,
+    international: Arc<AtomicBool>,
     config: Config,
     feed_specs: Vec<FeedSpec>,
 }
@@ -189,6 +190,8 @@ impl Service {
         };
         let keys = access::link_keys(&store, &clock).await?;
         let presence = Presence::new(&store, &clock);
+        // A folder takes any address; a relay says at its first connection whether it does.
+        let international = Arc::new(AtomicBool::new(matches!(config.email.transport, TransportConfig::Folder(_))));
         let items = usize::try_from(config.feeds.items).unwrap_or(usize::MAX);
         Ok(Self {
             ingest: Arc::new(
@@ -205,12 +208,14 @@ impl Service {
                 .crediting(credit(&config)),
             ),
             publisher: Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), items)),
-            subscribe: Subscribe::new(store.clone(), clock.clone(), keys, wakes.clone()),
+            subscribe: Subscribe::new(store.clone(), clock.clone(), keys, wakes.clone())
+                .over(Arc::clone(&international)),
             digests: Digests::new(store.clone(), clock.clone(), config.calendar(), wakes.clone()),
             fan_out: FanOut::new(store.clone(), clock.clone(), wakes.clone()),
             client: client(&config)?,
             judge: Judge::new(store.clone(), clock.clone(), metrics.clone()),
             presence,
+            international,
             site,
             store,
             clock,
@@ -355,9 +360,18 @@ impl Service {
         let (transport, connections) = match (&self.config.email.transport, relay(&self.config)?) {
             (TransportConfig::Folder(path), _) => (Transport::Folder(Folder::new(path)), 4),
             (TransportConfig::Smtp(_), settings) => {
-                let settings = settings.context("[email] url")?;
+                let mut settings = settings.context("[email] url")?;
+                settings.international = Arc::clone(&self.international);
                 let connections = settings.connections;
-                (Transport::Smtp(Pool::new(settings)), connections)
+                let pool = Pool::new(settings);
+                let asked = pool.clone();
+                // Asked at once, so that the form knows before the first mail.
+                tokio::spawn(async move {
+                    if let Err(e) = asked.check().await {
+                        tracing::warn!("the relay cannot be asked what it takes: {e}");
+                    }
+                });
+                (Transport::Smtp(pool), connections)
             }
         };
         Ok(Mailer::new(

@@ -43,9 +43,11 @@ use self::visit::Visit;
 
 use crate::clock::Clock;
 use crate::domain::site::Site;
+use crate::domain::subscriber::Locale;
 use crate::http::client::Client;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
+use crate::text::catalog;
 use crate::work::ingest::Ingest;
 use crate::work::old::{OldAddress, OldFeeds};
 use crate::work::publish::Publisher;
@@ -126,6 +128,11 @@ impl Shared {
         Visit::of(req, self.site.locale)
     }
 
+    /// The words beside the box that people tick when they subscribe.
+    fn consent_text(&self, locale: Locale) -> String {
+        catalog::words(locale.as_str()).say("form.consent", &[("site", &self.site.title)])
+    }
+
     /// Lets a request in that costs something, or says how long to wait.
     fn knock(&self, req: &HttpRequest) -> Result<(), Fault> {
         self.knock_at(&self.limiter, req)
@@ -204,6 +211,7 @@ fn public(scope: Scope, shared: &Shared) -> Scope {
         .service(both("/confirm/{token}", confirm::show, confirm::act))
         .service(both("/manage/{token}", manage::show, manage::act))
         .service(both("/manage/{token}/erase", manage::show_erase, manage::erase))
+        .service(read("/manage/{token}/export", manage::export))
         .service(both("/u/{token}", leave::show, leave::act))
         .service(read("/api/openapi.json", api::openapi::document))
         .service(api_v1());
@@ -237,7 +245,15 @@ fn api_v1() -> Scope {
                 .route(web::delete().to(api::endpoints::delete))
                 .default_service(otherwise("GET, HEAD, DELETE, OPTIONS")),
         )
-        .service(act("/subscriptions", api::subscribe))
+        .service(act("/subscriptions", api::people::create))
+        .service(
+            web::resource("/subscriptions/{token}")
+                .route(web::get().to(api::people::show))
+                .route(web::head().to(api::people::show))
+                .route(web::patch().to(api::people::change))
+                .route(web::delete().to(api::people::end))
+                .default_service(otherwise("GET, HEAD, PATCH, DELETE, OPTIONS")),
+        )
         .service(act("/sources/{name}/poll", api::poll))
         .service(act("/sources/{name}/release", api::release))
         .service(read("/articles/{id}/deliveries", api::deliveries))

@@ -9,6 +9,7 @@ pub mod deliver_webhook;
 pub mod digest;
 pub mod explain;
 pub mod fan_out;
+pub mod holdings;
 pub mod ingest;
 pub mod inspect;
 pub mod judge;

@@ -11,7 +11,6 @@ use jiff::tz::TimeZone;
 use super::people::private;
 use super::{count, reader};
 use crate::clock::{Clock, Timestamp};
-use crate::domain::address_hash::is_hash;
 use crate::domain::bounce::standing::Reason;
 use crate::domain::subscriber::EmailAddress;
 use crate::store::engine::Store;
@@ -23,8 +22,13 @@ const PAGE: i64 = 1_000;
 const COLUMNS: [&str; 6] = ["email", "address_hash", "reason", "since", "lapses", "evidence"];
 
 fn masked(row: &Suppressed) -> String {
-    let address = row.email.as_deref().and_then(|e| EmailAddress::parse(e).ok());
+    let address = row.email.as_deref().and_then(|e| EmailAddress::parse_international(e).ok());
     address.map_or_else(|| "(nobody known)".to_owned(), |a| a.to_string())
+}
+
+/// Whether a text is a keyed hash as lists show it.
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Whether a text repeats an address; a masked one is none.
@@ -175,7 +179,7 @@ async fn take(store: &Store, clock: &Clock, line: &Line) -> anyhow::Result<Resul
     } else if is_hash(&line.address_hash) {
         store.suppress_hash(&line.address_hash, &new).await?;
     } else {
-        return Ok(Err("names neither an email nor an address_hash of 32 hexadecimal digits".to_owned()));
+        return Ok(Err("names neither an email nor an address_hash of 64 hexadecimal digits".to_owned()));
     }
     Ok(Ok(()))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::FromRow;
 
 use super::engine::{Result, Store, Tx, exec, read, to_json, tx};
+use super::subscriber::end;
 use super::suppression::{NewSuppression, suppress};
 use crate::clock::Timestamp;
 use crate::domain::bounce::Cause;
@@ -299,9 +300,12 @@ impl Store {
         email: &EmailAddress,
         new: &NewSuppression<'_>,
     ) -> Result<()> {
-        // Ended first: a crash between the two only judges the same again.
-        self.unsubscribe(bounce.subscriber_id, None, EndReason::Complained, new.since).await?;
-        self.judged_against(bounce.id, email, new).await
+        let mut tx = self.begin().await?;
+        if judged(&mut tx, &[bounce.id], false, new.since).await? == 1 {
+            end(&mut tx, bounce.subscriber_id, None, EndReason::Complained, new.since).await?;
+            suppress(&mut tx, email, new).await?;
+        }
+        tx.commit().await
     }
 
     /// Does not believe these refusals of a domain whose wave goes on: their mails go out once more at `again`.

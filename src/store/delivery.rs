@@ -23,6 +23,8 @@ pub struct Claimed {
     pub kind: String,
     /// The receiver.
     pub subscriber_id: i64,
+    /// What stands for the receiver in links and message ids, if it is a person.
+    pub public_id: i64,
     /// The receiver's address, if it is a person and was not erased.
     pub email: Option<String>,
     /// The receiver's language.
@@ -150,6 +152,13 @@ const REVIVE: &str = "
       AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = delivery.subscriber_id
                       AND o.article_id = delivery.article_id AND o.channel = 'email' AND o.state <> 'cancelled')";
 
+// Who pauses hears of it when the pause is over.
+const HOLD_PAUSED: &str = "
+    UPDATE delivery SET due_at = (SELECT p.paused_until FROM subscriber p WHERE p.id = delivery.subscriber_id)
+    WHERE channel = 'email' AND state = 'pending' AND change_id = $1
+      AND article_id = (SELECT ch.article_id FROM change ch WHERE ch.id = $1)
+      AND subscriber_id IN (SELECT id FROM subscriber WHERE paused_until > $2)";
+
 // Endpoints hear of every change of every article that is, or until this change was, in a feed they follow.
 const FAN_OUT_ENDPOINTS: &str = "
     INSERT INTO delivery (lane, channel, kind, state, subscriber_id, article_id, change_id, due_at, created_at)
@@ -189,6 +198,7 @@ macro_rules! claim {
             "
     RETURNING id, kind, subscriber_id, article_id, change_id, set_id, run_id, opt_in_id, attempts, created_at,
         (SELECT s.email FROM subscriber s WHERE s.id = delivery.subscriber_id) AS email,
+        COALESCE((SELECT s.public_id FROM subscriber s WHERE s.id = delivery.subscriber_id), 0) AS public_id,
         COALESCE((SELECT s.locale FROM subscriber s WHERE s.id = delivery.subscriber_id), 'vi') AS locale,
         COALESCE((SELECT ch.revision FROM change ch WHERE ch.id = delivery.change_id), 0) AS revision,
         CASE WHEN channel = 'email' AND kind = 'published' THEN
@@ -270,6 +280,7 @@ impl Store {
         }
         exec!(&mut tx, sqlx::query(REVIVE).bind(change_id))?;
         let people = exec!(&mut tx, sqlx::query(FAN_OUT_PEOPLE).bind(change_id).bind(now.0))?;
+        exec!(&mut tx, sqlx::query(HOLD_PAUSED).bind(change_id).bind(now.0))?;
         let endpoints = exec!(&mut tx, sqlx::query(FAN_OUT_ENDPOINTS).bind(change_id).bind(now.0))?;
         tx.commit().await?;
         Ok(Some(people + endpoints))

@@ -255,7 +255,9 @@ impl Store {
             .row_buffer_size(512)
             .pragma("cache_size", "-16000")
             .pragma("wal_autocheckpoint", "4000")
-            .pragma("temp_store", "memory");
+            .pragma("temp_store", "memory")
+            // What is deleted is overwritten: an erased address must not be found in the file.
+            .pragma("secure_delete", "on");
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(Duration::from_mins(1))

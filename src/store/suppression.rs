@@ -6,8 +6,8 @@ use std::time::Duration;
 use sqlx::FromRow;
 
 use super::engine::{Result, Store, Tx, exec, read, to_json, tx};
+use super::farewell::hash_of;
 use crate::clock::Timestamp;
-use crate::domain::address_hash::AddressKey;
 use crate::domain::bounce::standing::Reason;
 use crate::domain::subscriber::EmailAddress;
 
@@ -88,16 +88,6 @@ const BEGIN_ANEW: &str = "
       AND told_until < (SELECT value FROM counter WHERE name = 'feed_version')";
 
 impl Store {
-    /// The key of address hashes.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn address_key(&self) -> Result<AddressKey> {
-        let key: String = read!(self, p => sqlx::query_scalar("SELECT value FROM secret WHERE name = 'address.1'")
-            .fetch_one(p))?;
-        Ok(AddressKey::new(key))
-    }
-
     /// Stops all mail to an address but answers to what its owner asks for, whether or not anybody has it. A complaint or
     /// an operator's word stays what it is.
     ///
@@ -125,7 +115,7 @@ impl Store {
     /// When the database fails.
     pub async fn lift(&self, email: &EmailAddress, now: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let hash = key(&mut tx).await?.hash(email);
+        let hash = hash_of(&mut tx, email).await?;
         let lifted = lift(&mut tx, &hash, now).await?;
         tx.commit().await?;
         Ok(lifted)
@@ -178,7 +168,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn suppression_of(&self, email: &EmailAddress) -> Result<Option<Suppressed>> {
-        let hash = self.address_key().await?.hash(email);
+        let hash = self.address_hash(email).await?;
         Ok(read!(self, p => sqlx::query_as(ONE).bind(&hash).fetch_optional(p))?)
     }
 
@@ -200,16 +190,9 @@ impl Store {
     }
 }
 
-/// The key of address hashes, in a transaction.
-pub(super) async fn key(tx: &mut Tx) -> Result<AddressKey> {
-    let key: String =
-        tx!(tx, c => sqlx::query_scalar("SELECT value FROM secret WHERE name = 'address.1'").fetch_one(c))?;
-    Ok(AddressKey::new(key))
-}
-
 /// Suppresses an address, and whoever has it.
 pub(super) async fn suppress(tx: &mut Tx, email: &EmailAddress, new: &NewSuppression<'_>) -> Result<()> {
-    let hash = key(tx).await?.hash(email);
+    let hash = hash_of(tx, email).await?;
     let person: Option<i64> = tx!(tx, c => sqlx::query_scalar("SELECT id FROM subscriber WHERE email_key = $1")
         .bind(email.key()).fetch_optional(c))?;
     write(tx, &hash, person, new).await
@@ -256,7 +239,7 @@ pub(super) async fn lift_person(tx: &mut Tx, person: i64, now: Timestamp) -> Res
 /// Ties a person to what is known of their address: for a row that just came to be, or whose address just changed. What
 /// was said of an earlier address of theirs is not said of this one.
 pub(super) async fn attach(tx: &mut Tx, person: i64, email: &EmailAddress) -> Result<()> {
-    let hash = key(tx).await?.hash(email);
+    let hash = hash_of(tx, email).await?;
     exec!(
         tx,
         sqlx::query("UPDATE suppression SET subscriber_id = NULL WHERE subscriber_id = $1 AND address_hash <> $2")
@@ -269,6 +252,19 @@ pub(super) async fn attach(tx: &mut Tx, person: i64, email: &EmailAddress) -> Re
             .bind(person)
             .bind(&hash)
     )?;
+    Ok(())
+}
+
+/// Two rows have each other's address: what is known of an address goes with it, and what servers said of either before
+/// says nothing of what the row has now.
+pub(super) async fn swap(tx: &mut Tx, one: (i64, &EmailAddress), other: (i64, &EmailAddress)) -> Result<()> {
+    for (person, _) in [one, other] {
+        exec!(tx, sqlx::query("UPDATE suppression SET subscriber_id = NULL WHERE subscriber_id = $1").bind(person))?;
+        exec!(tx, sqlx::query(FORGIVE).bind(person))?;
+    }
+    for (person, email) in [one, other] {
+        attach(tx, person, email).await?;
+    }
     Ok(())
 }
 

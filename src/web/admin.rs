@@ -18,6 +18,7 @@ use super::reply::Fault;
 use super::visit::{self, Visit};
 use super::{Shared, guard, view};
 use crate::clock::Timestamp;
+use crate::domain::scope::{Scope, Scopes};
 use crate::store::delivery::QueueDepth;
 use crate::store::status::{RecentChange, SourceRow};
 use crate::text::{catalog, date};
@@ -44,13 +45,16 @@ pub async fn login(req: HttpRequest, shared: Data<Shared>, form: Form) -> Result
         return Err(Fault::Foreign);
     }
     shared.knock(&req)?;
-    let Some(name) = access::token_name(&shared.store, form.get("token").trim()).await? else {
+    // The console shows and does everything: a token that may less does not open it.
+    let live = access::live_token(&shared.store, form.get("token").trim()).await?;
+    let Some(token) = live.filter(|token| Scopes::parse(&token.scopes).allow(Scope::All)) else {
         let mut page =
             shared.view.private("login.html", shared.visit(&req), "admin/login", json!({ "wrong": true }))?;
         *page.status_mut() = StatusCode::FORBIDDEN;
         return Ok(page);
     };
-    let cookie = shared.sessions.open(&shared, &name).await?;
+    let name = &token.name;
+    let cookie = shared.sessions.open(&shared, name).await?;
     tracing::info!(token = name, "an operator signed in");
     Ok(back(&shared, "", Some(&cookie)))
 }

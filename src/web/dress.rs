@@ -115,8 +115,14 @@ fn words(shared: &Shared, req: &HttpRequest, fault: &Fault) -> String {
     if let Fault::Query(faults) = fault {
         return faults.iter().map(|fault| fault.say(tag)).collect::<Vec<_>>().join("\n");
     }
+    say(tag, fault)
+}
+
+/// What a fault is in words, whatever else is known of it.
+fn say(tag: &str, fault: &Fault) -> String {
     let seconds = if let Fault::TooMany(seconds) = fault { *seconds } else { 0 };
-    catalog::words(tag).say(&format!("fault.{}", fault.word()), &[("n", &seconds.to_string())])
+    let scope = if let Fault::Scope(scope) = fault { scope } else { "" };
+    catalog::words(tag).say(&format!("fault.{}", fault.word()), &[("n", &seconds.to_string()), ("scope", scope)])
 }
 
 fn page(shared: &Shared, req: &HttpRequest, status: StatusCode, fault: &Fault) -> String {
@@ -132,10 +138,7 @@ fn page(shared: &Shared, req: &HttpRequest, status: StatusCode, fault: &Fault) -
 fn problem(status: StatusCode, fault: &Fault) -> String {
     let words = catalog::words("en");
     let title = words.say(&format!("fault.{}_title", fault.word()), &[]);
-    let text = match fault {
-        Fault::TooMany(seconds) => words.say("fault.too_many", &[("n", &seconds.to_string())]),
-        _ => fault.detail().map_or_else(|| words.say(&format!("fault.{}", fault.word()), &[]), str::to_owned),
-    };
+    let text = fault.detail().map_or_else(|| say("en", fault), str::to_owned);
     json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": text }).to_string()
 }
 

@@ -150,7 +150,7 @@ impl Bounces {
         for token in tokens {
             let Some(claimed) = self.returns.read(token) else { continue };
             let person = self.store.person(claimed.subscriber).await?;
-            let email = person.and_then(|p| p.email).and_then(|email| EmailAddress::parse(&email).ok());
+            let email = person.and_then(|p| p.email).and_then(|email| EmailAddress::parse_international(&email).ok());
             if let Some(email) = email.filter(|email| self.returns.proves(&claimed, email)) {
                 let (purpose, subscriber, delivery) = (claimed.purpose, claimed.subscriber, claimed.delivery);
                 return Ok(Some(Proven { purpose, subscriber, delivery, email }));

@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::domain::article::StoredArticle;
 use crate::domain::feed::{Feed, FeedSpec};
 use crate::domain::link::{KeyRing, Link};
+use crate::domain::public_id::PublicId;
 use crate::domain::selection::query;
 use crate::domain::site::Site;
 use crate::domain::subscriber::{EmailAddress, Frequency, Locale};
@@ -19,10 +20,13 @@ use crate::notify::email::id::{message_id_article, message_id_confirm, message_i
 use crate::notify::email::sender::Sender;
 use crate::notify::email::{Personal, Prepared, Purpose};
 use crate::notify::message::Templates;
-use crate::notify::message::content::{ArticleMail, Card, ConfirmMail, DigestMail, FeedLink, Mail, Section};
+use crate::notify::message::content::{ArticleMail, Card, DigestMail, FeedLink, Mail, Section};
+use crate::notify::message::line::Line;
+use crate::notify::message::question::{ConfirmMail, MoveMail, MovedMail, WishedFeed};
 use crate::store::delivery::Claimed;
 use crate::store::digest::{Run, Section as Stored};
 use crate::store::engine::{Result, Store};
+use crate::store::opt_in::{OptIn, Purpose as Asked};
 use crate::store::selection::SelectionWish;
 
 /// Digests that may overlap with this one were made within this time.
@@ -141,7 +145,7 @@ impl Composer {
                 composed.push(Composed::Cancel("the address is suppressed"));
                 continue;
             }
-            let Some(to) = delivery.email.as_deref().and_then(|e| EmailAddress::parse(e).ok()) else {
+            let Some(to) = delivery.email.as_deref().and_then(|e| EmailAddress::parse_international(e).ok()) else {
                 composed.push(Composed::Cancel("the address is gone"));
                 continue;
             };
@@ -186,7 +190,9 @@ impl Composer {
             let made = self.prepare(&mail, locale, purpose, Timestamp(delivery.created_at));
             batch.made.insert(key.clone(), made);
         }
-        let message_id = message_id_article(id, delivery.revision, delivery.subscriber_id);
+        let entry = self.stored(id, batch).await?.map(|stored| stored.entry_id.clone()).unwrap_or_default();
+        let who = PublicId(delivery.public_id);
+        let message_id = message_id_article(&entry, delivery.revision, who);
         Ok(self.letter(&batch.made[&key], delivery, Frequency::Immediate, to, message_id))
     }
 
@@ -252,7 +258,8 @@ impl Composer {
             return Ok(Composed::Cancel("nothing new is left for this digest"));
         }
         let date = run.date.parse::<Date>().unwrap_or_default();
-        let message_id = message_id_digest(frequency, date, delivery.subscriber_id);
+        let who = PublicId(delivery.public_id);
+        let message_id = message_id_digest(frequency, date, who);
         Ok(self.letter(made, delivery, frequency, to, message_id))
     }
 
@@ -260,19 +267,35 @@ impl Composer {
         let Some(opt_in) = self.store.opt_in(delivery.opt_in_id.unwrap_or_default()).await? else {
             return Ok(Composed::Cancel("the request is gone"));
         };
-        let mail = Mail::Confirm(ConfirmMail {
-            feeds: opt_in
-                .wishes
-                .iter()
-                .filter_map(|w| self.feed_link(w.feed_id, opt_in.locale, batch))
-                .chain(opt_in.selection.iter().map(|wish| self.search_link(wish, opt_in.locale)))
-                .collect(),
-            frequency: opt_in.frequency(),
-            token: self.keys.sign(Link::Confirm(opt_in.id)),
-        });
+        let mail = self.answer(&opt_in, batch).await?;
         let made = self.prepare(&mail, opt_in.locale, Purpose::Answer, Timestamp(delivery.created_at));
-        let message_id = message_id_confirm(opt_in.id);
+        let message_id = message_id_confirm(opt_in.public_id);
         Ok(self.letter(&made, delivery, Frequency::Immediate, to, message_id))
+    }
+
+    /// What a request is answered by.
+    async fn answer(&self, opt_in: &OptIn, batch: &Batch) -> Result<Mail> {
+        let other = match opt_in.moves_id {
+            Some(id) => self.store.person(id).await?.and_then(|p| p.email),
+            None => None,
+        };
+        // Masked: what is in a mail is passed on with it.
+        let other = other.and_then(|e| EmailAddress::parse_international(&e).ok()).map(|e| e.to_string());
+        let other = Line::new(&other.unwrap_or_default());
+        let token = self.keys.sign(Link::Confirm(opt_in.public_id));
+        Ok(match opt_in.purpose {
+            Asked::Move => Mail::Move(MoveMail { from: other, token }),
+            Asked::Moved => Mail::Moved(MovedMail { to: other }),
+            Asked::Subscribe => {
+                let feeds = opt_in
+                    .wishes
+                    .iter()
+                    .filter_map(|w| Some((self.feed_link(w.feed_id, opt_in.locale, batch)?, w.frequency)))
+                    .chain(opt_in.selections.iter().map(|s| (self.search_link(s, opt_in.locale), s.frequency)));
+                let feeds = feeds.map(|(feed, frequency)| WishedFeed { feed, frequency }).collect();
+                Mail::Confirm(ConfirmMail { feeds, frequency: opt_in.frequency(), token })
+            }
+        })
     }
 
     fn prepare(
@@ -294,7 +317,7 @@ impl Composer {
         to: EmailAddress,
         message_id: String,
     ) -> Composed {
-        let subscriber = delivery.subscriber_id;
+        let (subscriber, who) = (delivery.subscriber_id, PublicId(delivery.public_id));
         let address = |purpose| self.returns.as_ref().map(|r| r.address(purpose, subscriber, delivery.id, &to));
         match made {
             Err(e) => Composed::Unmakeable(e.clone()),
@@ -304,8 +327,8 @@ impl Composer {
                 unsubscribe_mail: address(verp::Purpose::Unsubscribe(frequency)),
                 to,
                 message_id,
-                manage: self.keys.sign(Link::Manage(subscriber)),
-                unsubscribe: self.keys.sign(Link::Unsubscribe(subscriber, frequency)),
+                manage: self.keys.sign(Link::Manage(who)),
+                unsubscribe: self.keys.sign(Link::Unsubscribe(who, frequency)),
             }),
         }
     }

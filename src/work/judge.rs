@@ -89,7 +89,7 @@ impl Judge {
 
     async fn complaint(&self, bounce: &OpenBounce) -> Result<()> {
         let now = self.clock.now();
-        let Some(email) = bounce.email.as_deref().and_then(|e| EmailAddress::parse(e).ok()) else {
+        let Some(email) = bounce.email.as_deref().and_then(|e| EmailAddress::parse_international(e).ok()) else {
             return self.store.judged(&[bounce.id], now).await;
         };
         let evidence = format!("called spam: {}", bounce.detail);
@@ -165,7 +165,7 @@ impl Judge {
     async fn one(&self, bounce: &OpenBounce) -> Result<()> {
         let now = self.clock.now();
         let evidence = self.store.evidence_of(bounce.subscriber_id, now).await?;
-        let email = bounce.email.as_deref().and_then(|e| EmailAddress::parse(e).ok());
+        let email = bounce.email.as_deref().and_then(|e| EmailAddress::parse_international(e).ok());
         let (Some(reason), Some(email)) = (standing(&evidence).verdict, email) else {
             return self.store.judged(&[bounce.id], now).await;
         };

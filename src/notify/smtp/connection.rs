@@ -25,6 +25,8 @@ pub(super) struct Offers {
     pub(super) pipelining: bool,
     /// RFC 6152.
     pub(super) eight_bit: bool,
+    /// RFC 6531.
+    pub(super) smtputf8: bool,
     /// RFC 3207.
     pub(super) starttls: bool,
     /// RFC 1870: offered, and the most octets it takes (0 when it does not say).
@@ -42,6 +44,7 @@ impl Offers {
             match words.next().as_deref() {
                 Some("PIPELINING") => offers.pipelining = true,
                 Some("8BITMIME") => offers.eight_bit = true,
+                Some("SMTPUTF8") => offers.smtputf8 = true,
                 Some("STARTTLS") => offers.starttls = true,
                 Some("SIZE") => offers.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0)),
                 Some("AUTH") => {

@@ -3,6 +3,8 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::Credentials;
@@ -148,6 +150,8 @@ pub struct Settings {
     pub rest_first: Duration,
     /// The longest rest. Default 30 s.
     pub rest_longest: Duration,
+    /// Told at each connection whether the relay takes addresses of any script (SMTPUTF8, RFC 6531).
+    pub international: Arc<AtomicBool>,
 }
 
 /// Why the settings cannot be used. The text never holds the password.
@@ -193,6 +197,7 @@ impl Settings {
             deadlines: Deadlines::default(),
             rest_first: Duration::from_secs(1),
             rest_longest: Duration::from_secs(30),
+            international: Arc::default(),
         })
     }
 }

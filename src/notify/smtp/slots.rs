@@ -103,7 +103,10 @@ impl Slots {
         let leave = self.health.ask(Instant::now())?;
         let opened = Connection::open(&self.settings, &self.open).await;
         match &opened {
-            Ok(_) => leave.connected(),
+            Ok(connection) => {
+                self.settings.international.store(connection.offers.smtputf8, Ordering::Relaxed);
+                leave.connected();
+            }
             // The relay is well: it serves others of ours.
             Err(Fault::Reply(_, reply)) if reply.is_later() && self.any_open() => drop(leave),
             Err(fault) => leave.failed(fault, Instant::now()),

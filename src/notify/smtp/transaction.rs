@@ -27,7 +27,7 @@ const fn broken(outcome: Outcome) -> End {
 
 /// Offers one mail.
 pub(super) async fn run(conn: &mut Connection, mail: &Envelope<'_>, body: &Body<'_>) -> End {
-    if let Some(outcome) = unfit(conn, body) {
+    if let Some(outcome) = unfit(conn, mail, body) {
         return settled(outcome);
     }
     conn.used += 1;
@@ -37,13 +37,16 @@ pub(super) async fn run(conn: &mut Connection, mail: &Envelope<'_>, body: &Body<
 }
 
 /// What the relay would refuse anyway is not offered.
-fn unfit(conn: &Connection, body: &Body<'_>) -> Option<Outcome> {
+fn unfit(conn: &Connection, mail: &Envelope<'_>, body: &Body<'_>) -> Option<Outcome> {
     let detail = match conn.offers.size {
         Some(most) if most > 0 && body.size() > most => {
             format!("the message has {} octets and the relay takes at most {most}", body.size())
         }
         _ if body.is_8bit() && !conn.offers.eight_bit => {
             "the message has 8-bit text and the relay does not offer 8BITMIME".to_owned()
+        }
+        _ if mail.to.is_international() && !conn.offers.smtputf8 => {
+            "the address has letters beyond ASCII and the relay does not offer SMTPUTF8".to_owned()
         }
         _ => return None,
     };
@@ -58,6 +61,9 @@ fn mail_line(conn: &Connection, mail: &Envelope<'_>, body: &Body<'_>) -> String 
     }
     if body.is_8bit() {
         line.push_str(" BODY=8BITMIME");
+    }
+    if mail.to.is_international() {
+        line.push_str(" SMTPUTF8");
     }
     line.push_str("\r\n");
     line

@@ -11,6 +11,7 @@ CREATE UNIQUE INDEX opt_in_public ON opt_in (public_id) WHERE public_id IS NOT N
 ALTER TABLE subscriber ADD COLUMN digest_minute BIGINT;
 -- Until then nothing but answers is mailed.
 ALTER TABLE subscriber ADD COLUMN paused_until BIGINT;
+CREATE INDEX subscriber_paused ON subscriber (paused_until) WHERE paused_until IS NOT NULL;
 ALTER TABLE opt_in ADD COLUMN digest_minute BIGINT;
 
 -- What was agreed to: the SHA-256 of the words; for consent from elsewhere, what whoever brought it says of it.
@@ -19,6 +20,7 @@ ALTER TABLE opt_in ADD COLUMN evidence TEXT;
 -- A subscription; a move of the person moves_id to this address; or the word to an address that was left so.
 ALTER TABLE opt_in ADD COLUMN purpose TEXT NOT NULL DEFAULT 'subscribe' CHECK (purpose IN ('subscribe', 'move', 'moved'));
 ALTER TABLE opt_in ADD COLUMN moves_id BIGINT;
+CREATE INDEX opt_in_moves ON opt_in (moves_id) WHERE moves_id IS NOT NULL;
 
 -- Who left everything or was erased, by a keyed hash of the address: no list brings them back, only they themselves.
 CREATE TABLE farewell (
