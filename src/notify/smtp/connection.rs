@@ -288,6 +288,7 @@ mod tests {
                 eight_bit: true,
                 starttls: false,
                 size: Some(10_240_000),
+                smtputf8: false,
                 auth: vec![Mechanism::Login, Mechanism::Plain],
             }
         );
