@@ -117,7 +117,7 @@ impl Cause {
             // "No route to the domain" is what a relay says of a domain that is gone, and of its own broken resolver.
             (5, 4, 4) => Self::Unknown,
             (5, 1, 7 | 8) | (5, 5, _) | (5, 7, 8 | 9) => Self::Sender,
-            (4, 7, _) | (5, 7, _) => Self::Policy,
+            (4 | 5, 7, _) => Self::Policy,
             (4, ..) | (_, 3, 1) | (_, 4, 7) => Self::Temporary,
             (_, 4, _) => Self::Sender,
             (_, 2, 3) | (_, 3, 4) | (_, 6, _) => Self::Content,

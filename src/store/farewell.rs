@@ -2,6 +2,7 @@
 //! list brings them back. Erasing, and forgetting what has served its time.
 
 use super::engine::{Engine, Result, Store, StoreError, Tx, exec, read, tx};
+use super::moving;
 use super::subscriber::end;
 use super::suppression;
 use crate::clock::Timestamp;
@@ -20,7 +21,9 @@ const FORGET: &str = "UPDATE subscriber SET email = NULL, email_key = NULL, dige
 // The rows that hold an address of the same person: where they asked to move to, and where they moved away from.
 const OTHERS: &str = "SELECT subscriber_id FROM opt_in WHERE moves_id = $1 AND subscriber_id <> $1";
 
-const FOLLOWS: &str = "SELECT count(*) FROM subscription WHERE subscriber_id = $1 AND state = 'confirmed'";
+const OF_THEIR_OWN: &str = "
+    SELECT (SELECT count(*) FROM subscription WHERE subscriber_id = $1 AND state = 'confirmed')
+         + (SELECT count(*) FROM opt_in WHERE subscriber_id = $1 AND purpose = 'subscribe')";
 
 impl Store {
     /// The keyed hash that stands for an address where the address itself may not be kept.
@@ -42,11 +45,12 @@ impl Store {
         let others: Vec<i64> = tx!(&mut tx, c => sqlx::query_scalar(OTHERS).bind(id).fetch_all(c))?;
         for other in others {
             // Somebody may have asked to move to the address of somebody else, who is not meant.
-            let follows: i64 = tx!(&mut tx, c => sqlx::query_scalar(FOLLOWS).bind(other).fetch_one(c))?;
-            if follows == 0 {
+            let own: i64 = tx!(&mut tx, c => sqlx::query_scalar(OF_THEIR_OWN).bind(other).fetch_one(c))?;
+            if own == 0 {
                 wipe(&mut tx, other, now).await?;
             }
         }
+        moving::drop_questions(&mut tx, id, now).await?;
         exec!(&mut tx, sqlx::query("DELETE FROM opt_in WHERE moves_id = $1").bind(id))?;
         end(&mut tx, id, None, EndReason::Erased, now).await?;
         say(&mut tx, id, EndReason::Erased, now).await?;

@@ -13,8 +13,13 @@ use crate::domain::subscriber::{EmailAddress, EndReason, Locale};
 
 const MOVES_TODAY: &str = "SELECT count(*) FROM opt_in WHERE moves_id = $1 AND purpose = 'move' AND requested_at > $2";
 
-// Only the newest wish to move counts.
-const DROP_OPEN: &str = "DELETE FROM opt_in WHERE moves_id = $1 AND purpose = 'move' AND confirmed_at IS NULL";
+// Only the newest wish to move counts; the others stay, since they count for how often somebody was asked.
+const NEWEST: &str = "SELECT max(id) FROM opt_in WHERE moves_id = $1 AND purpose = 'move'";
+
+const DROP_QUESTIONS: &str = "
+    UPDATE delivery SET state = 'cancelled', cause = 'changed', settled_at = $2
+    WHERE state = 'pending' AND lease IS NULL AND opt_in_id IN (
+        SELECT id FROM opt_in WHERE moves_id = $1 AND purpose = 'move')";
 
 const ADDRESS: &str =
     "SELECT email, locale, public_id FROM subscriber WHERE id = $1 AND kind = 'person' AND email IS NOT NULL";
@@ -59,7 +64,7 @@ impl Store {
             tx.commit().await?;
             return Ok(false);
         }
-        exec!(&mut tx, sqlx::query(DROP_OPEN).bind(who))?;
+        drop_questions(&mut tx, who, now).await?;
         let consent = Consent { method: "manage", ..Consent::default() };
         let request = Request { consent, ..Request::new(to, &[], locale, "manage", chance) };
         let asked = insert(&mut tx, id, &request, Purpose::Move, Some(who), now, None).await?;
@@ -69,9 +74,26 @@ impl Store {
     }
 }
 
-/// Brings a person to the address of another row. Answers who has it now; nothing if the person is gone.
-pub(super) async fn bring(tx: &mut Tx, who: i64, to: i64, chance: [u8; 16], now: Timestamp) -> Result<Option<i64>> {
+/// Cancels the unsent questions about where a person's mails shall go.
+pub(super) async fn drop_questions(tx: &mut Tx, who: i64, now: Timestamp) -> Result<()> {
+    exec!(tx, sqlx::query(DROP_QUESTIONS).bind(who).bind(now.0))?;
+    Ok(())
+}
+
+/// Brings a person to the address of another row, by their newest wish alone. Answers who has it now; nothing if the wish
+/// is an older one or the person is gone.
+pub(super) async fn bring(
+    tx: &mut Tx,
+    asked: i64,
+    (who, to): (i64, i64),
+    chance: [u8; 16],
+    now: Timestamp,
+) -> Result<Option<i64>> {
     type Row = Option<(String, String, i64)>;
+    let newest: Option<i64> = tx!(&mut *tx, c => sqlx::query_scalar(NEWEST).bind(who).fetch_one(c))?;
+    if newest != Some(asked) {
+        return Ok(None);
+    }
     let old: Row = tx!(&mut *tx, c => sqlx::query_as(ADDRESS).bind(who).fetch_optional(c))?;
     let new: Row = tx!(&mut *tx, c => sqlx::query_as(ADDRESS).bind(to).fetch_optional(c))?;
     let (Some((old, locale, _)), Some((new, _, new_public))) = (old, new) else { return Ok(None) };

@@ -256,8 +256,10 @@ impl Store {
         if let Some(before) = &before {
             let old = before.wishes.iter().filter(|w| request.wishes.iter().all(|n| n.feed_id != w.feed_id));
             wishes.extend(old);
-            let old =
-                before.selections.iter().filter(|s| request.selections.iter().all(|n| n.spec.slug != s.spec.slug));
+            let old = before
+                .selections
+                .iter()
+                .filter(|s| request.selections.iter().all(|n| n.spec.select.slug() != s.spec.select.slug()));
             selections.extend(old.cloned());
             hour = hour.or(before.hour);
         }
@@ -344,7 +346,9 @@ impl Store {
             return Ok(Confirmed::Before(id));
         }
         if let (Purpose::Move, Some(who)) = (row.purpose, row.moves_id) {
-            let Some(id) = moving::bring(&mut tx, who, id, chance, now).await? else { return Ok(Confirmed::Lapsed) };
+            let Some(id) = moving::bring(&mut tx, opt_in, (who, id), chance, now).await? else {
+                return Ok(Confirmed::Lapsed);
+            };
             suppression::lift_person(&mut tx, id, now).await?;
             farewell::come_back(&mut tx, id).await?;
             tx.commit().await?;

@@ -166,7 +166,7 @@ impl Bounces {
     pub async fn look_into(&self, maildir: &Maildir) -> Result<usize, InletError> {
         let mut done = 0;
         loop {
-            let waiting = blocking(maildir, |maildir| maildir.waiting()).await?;
+            let waiting = blocking(maildir, Maildir::waiting).await?;
             if waiting.is_empty() {
                 return Ok(done);
             }

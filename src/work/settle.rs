@@ -73,12 +73,11 @@ impl Settler {
                 line(Settled::Dead, 0, Some(cause), detail)
             }
             Outcome::Retry { cause, detail, after } => {
-                match next_attempt(self.channel, attempts, now, after, self.clock.fraction()) {
-                    Some(at) => line(Settled::Pending, at.0, Some(cause), detail),
-                    None => {
-                        said = bounce::Cause::of_failure(Cause::Exhausted, &detail);
-                        line(Settled::Dead, 0, Some(Cause::Exhausted), detail)
-                    }
+                if let Some(at) = next_attempt(self.channel, attempts, now, after, self.clock.fraction()) {
+                    line(Settled::Pending, at.0, Some(cause), detail)
+                } else {
+                    said = bounce::Cause::of_failure(Cause::Exhausted, &detail);
+                    line(Settled::Dead, 0, Some(Cause::Exhausted), detail)
                 }
             }
         };

@@ -63,7 +63,7 @@ async fn a_person_comes_confirms_changes_and_leaves_by_keyboard_without_scripts(
     browser.shows("Đã lưu lựa chọn").await;
     assert_eq!(wishes().await.iter().map(|w| w.frequency).collect::<Vec<_>>(), [Frequency::Daily]);
 
-    let token = house.subscribe.keys().sign(Link::Unsubscribe(id, Frequency::Daily));
+    let token = house.subscribe.keys().sign(Link::Unsubscribe(house.public(id).await, Frequency::Daily));
     browser.open(&format!("http://{}/u/{token}", house.at)).await;
     assert_eq!(wishes().await.len(), 1, "looking at the link changes nothing");
     browser.tab_to("innerText", "Ngừng nhận").await;
@@ -120,8 +120,8 @@ async fn all_pages(house: &House) -> Vec<(&'static str, String)> {
     let address = EmailAddress::parse(WHO).expect("an address");
     let id = house.store.person_by_email(&address).await.expect("read").expect("known");
     let keys = house.subscribe.keys();
-    let manage = format!("/manage/{}", keys.sign(Link::Manage(id)));
-    let leave = format!("/u/{}", keys.sign(Link::Unsubscribe(id, Frequency::Daily)));
+    let manage = format!("/manage/{}", keys.sign(Link::Manage(house.public(id).await)));
+    let leave = format!("/u/{}", keys.sign(Link::Unsubscribe(house.public(id).await, Frequency::Daily)));
     house.post(&confirm, "").await;
     let list = house.get("/demo/mail").await;
     let letter = list.text().split("href=\"").find(|p| p.starts_with("/demo/mail/")).and_then(|p| p.split('"').next());

@@ -2,6 +2,7 @@
 
 mod bounces;
 mod claims;
+mod coming;
 mod digests;
 mod fan_out;
 mod feeds;

@@ -280,15 +280,16 @@ mod tests {
 
     #[test]
     fn offers_are_read_whatever_their_case() {
-        let lines = ["PIPELINING", "size 10240000", "8BitMime", "AUTH=LOGIN", "AUTH GSSAPI LOGIN PLAIN", "HELP"];
+        let lines =
+            ["PIPELINING", "size 10240000", "8BitMime", "SmtpUtf8", "AUTH=LOGIN", "AUTH GSSAPI LOGIN PLAIN", "HELP"];
         assert_eq!(
             Offers::parse(lines.into_iter()),
             Offers {
+                smtputf8: true,
                 pipelining: true,
                 eight_bit: true,
                 starttls: false,
                 size: Some(10_240_000),
-                smtputf8: false,
                 auth: vec![Mechanism::Login, Mechanism::Plain],
             }
         );

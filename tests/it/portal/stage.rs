@@ -23,7 +23,8 @@ use loa::source::AnySource;
 use loa::store::delivery::QueueDepth;
 use loa::store::endpoint::NewEndpoint;
 use loa::store::engine::Store;
-use loa::store::subscriber::{Request, Wish};
+use loa::store::opt_in::Request;
+use loa::store::subscriber::Wish;
 use loa::telemetry::metrics::Metrics;
 use loa::work::access;
 use loa::work::compose::Composer;
@@ -190,17 +191,16 @@ impl Stage {
         for slug in slugs {
             wishes.push(Wish { feed_id: self.feed_id(slug).await, frequency });
         }
-        let request =
-            Request { email: &email, wishes: &wishes, locale: Locale::Vi, text_version: "1", method: "import" };
-        let new = self.store.import_people(&[request], self.clock.now()).await.expect("a subscriber");
-        assert_eq!(new, slugs.len() as u64);
+        let request = Request::new(&email, &wishes, Locale::Vi, "import", self.clock.random());
+        let came = self.store.import_people(&[request], false, self.clock.now()).await.expect("a subscriber");
+        assert_eq!(came.new, slugs.len() as u64);
     }
 
     /// Someone who asked and never confirmed.
     pub async fn ask(&self, name: &str, slug: &str) {
         let email = EmailAddress::parse(&format!("{name}@example.vn")).expect("an address");
         let wishes = [Wish { feed_id: self.feed_id(slug).await, frequency: Frequency::Immediate }];
-        let request = Request { email: &email, wishes: &wishes, locale: Locale::Vi, text_version: "1", method: "form" };
+        let request = Request::new(&email, &wishes, Locale::Vi, "form", self.clock.random());
         self.store.request_opt_in(&request, self.clock.now()).await.expect("a request").expect("a first one");
     }
 

@@ -8,8 +8,8 @@ use loa::domain::subscriber::Locale;
 use loa::store::article::Poll;
 use loa::store::engine::StoreError;
 use loa::store::feed::Membership;
+use loa::store::opt_in::{Confirmed, Request};
 use loa::store::selection::{MOST_OF_ONE, MOST_SELECTIONS, SelectionWish};
-use loa::store::subscriber::{Confirmed, Request};
 
 use super::given::{SOURCE, address, apply, endpoint, fan_out, feeds, publish, t, upsert, withdraw};
 use crate::support::house::base::Base;
@@ -117,16 +117,18 @@ async fn strangers_cannot_make_selections_without_end(base: Base) {
         let (store, email) = (store.clone(), email.clone());
         async move {
             let wish = SelectionWish { frequency: Immediate, spec: selection(&format!("tin{n}")) };
-            let request = Request { email: &email, wishes: &[], locale: Locale::Vi, text_version: "t", method: "form" };
+            let selections = [wish.clone()];
+            let request = Request::new(&email, &[], Locale::Vi, "form", super::given::chance());
+            let request = Request { selections: &selections, ..request };
             // A day apart: an address is asked three times a day at most.
             let now = t(n * 90_000);
-            let asked = store.request_selection(&request, Some(&wish), now).await.expect("asked").expect("taken");
+            let asked = store.request_opt_in(&request, now).await.expect("asked").expect("taken");
             let pending = store.opt_in(asked).await.expect("read").expect("there");
             assert_eq!(
-                pending.selection,
-                Some(SelectionWish { spec: FeedSpec { slug: String::new(), ..wish.spec.clone() }, ..wish })
+                pending.selections,
+                [SelectionWish { spec: FeedSpec { slug: String::new(), ..wish.spec.clone() }, ..wish }]
             );
-            store.confirm(asked, now).await.expect("confirmed")
+            store.confirm(asked, super::given::chance(), now).await.expect("confirmed")
         }
     };
     assert!(store.feeds().await.expect("read").is_empty(), "asking makes nothing");

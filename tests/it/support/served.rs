@@ -12,6 +12,9 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
 use loa::clock::{Clock, Timestamp};
 use loa::domain::feed::{FeedOrigin, FeedSpec};
+use loa::domain::link::Link;
+use loa::domain::public_id::PublicId;
+use loa::domain::scope::{Scope, Scopes};
 use loa::domain::site::Site;
 use loa::domain::subscriber::Locale;
 use loa::feed::document::Format;
@@ -239,9 +242,30 @@ impl House {
         panic!("no mail came for {address}");
     }
 
+    /// What stands for a person in links.
+    pub async fn public(&self, id: i64) -> PublicId {
+        self.store.person(id).await.expect("read").expect("known").public_id
+    }
+
+    /// The newest request, by its link's token.
+    pub async fn confirm_token(&self) -> String {
+        for id in (1..500).rev() {
+            if let Some(asked) = self.store.opt_in(id).await.expect("read") {
+                return self.subscribe.keys().sign(Link::Confirm(asked.public_id));
+            }
+        }
+        panic!("nobody asked");
+    }
+
+    /// A bearer token that may do this alone.
+    pub async fn token_for(&self, scope: Scope) -> String {
+        let scopes = Scopes::new(vec![scope]);
+        access::create_token(&self.store, &self.clock, scope.as_str(), &scopes).await.expect("a token")
+    }
+
     /// A bearer token.
     pub async fn token(&self) -> String {
-        access::create_token(&self.store, &self.clock, "kiểm thử").await.expect("a token")
+        access::create_token(&self.store, &self.clock, "kiểm thử", &Scopes::new(Vec::new())).await.expect("a token")
     }
 
     pub async fn get(&self, path: &str) -> Answer {
