@@ -4,7 +4,7 @@ pub mod sources;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -58,6 +58,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How often the Maildir is looked into.
 const MAILDIR_LOOK: Duration = Duration::from_secs(5);
+
+/// At one look in so many, about hourly, old mails are removed from it.
+const MAILDIR_SWEEP: u32 = 720;
 
 /// How long requests that are under way may take when the service stops.
 const SHUTDOWN_SECONDS: u64 = 10;
@@ -526,11 +529,15 @@ impl Service {
 }
 
 fn maildir_work(bounces: Bounces, maildir: Maildir) -> Work {
+    // What was dealt with is looked through seldom: there may be many.
+    let looks = Arc::new(AtomicU32::new(0));
     Arc::new(move || {
         let (bounces, maildir) = (bounces.clone(), maildir.clone());
+        let sweeps = looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(MAILDIR_SWEEP);
         Box::pin(async move {
             let looked = match bounces.look_into(&maildir).await {
-                Ok(_) => bounces.sweep(&maildir).await.map(drop),
+                Ok(_) if sweeps => bounces.sweep(&maildir).await.map(drop),
+                Ok(_) => Ok(()),
                 Err(e) => Err(e),
             };
             if let Err(e) = looked {

@@ -148,6 +148,11 @@ fn owned(path: &Path, account: &str) {
     assert!(done.success());
 }
 
+/// The port of the server that Postfix hands mails to.
+fn next(house: &House) -> u16 {
+    url::Url::parse(&house.relay.url()).expect("an address").port().expect("a port")
+}
+
 async fn with_news() -> House {
     let house = House::sqlite().await;
     for email in ["la@so.example.vn", "day@so.example.vn", "tot@so.example.vn"] {
@@ -187,7 +192,7 @@ async fn reports_of_a_real_postfix_come_home_by_its_lmtp_client() {
         Lmtp::bind(&address, house.returns().template().clone(), house.bounces().taker()).await.expect("listens");
     let home = format!("lmtp:inet:127.0.0.1:{}", lmtp.port().expect("a port"));
     let name = concat!(module_path!(), "::reports_of_a_real_postfix_come_home_by_its_lmtp_client");
-    let Some(postfix) = Postfix::start(name, house.relay.port(), Some(&home)) else { return };
+    let Some(postfix) = Postfix::start(name, next(&house), Some(&home)) else { return };
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(lmtp.run(stopped));
     let mailer = house.mailer_by(composer(&house), postfix.transport());
@@ -203,7 +208,7 @@ async fn reports_of_a_real_postfix_come_home_by_its_lmtp_client() {
 async fn reports_of_a_real_postfix_come_home_through_a_maildir() {
     let house = with_news().await;
     let name = concat!(module_path!(), "::reports_of_a_real_postfix_come_home_through_a_maildir");
-    let Some(postfix) = Postfix::start(name, house.relay.port(), None) else { return };
+    let Some(postfix) = Postfix::start(name, next(&house), None) else { return };
     let maildir = Maildir::new(postfix.dir.path().join("mail/bounces"));
     let mailer = house.mailer_by(composer(&house), postfix.transport());
     house.quiet("email").await;
