@@ -1,6 +1,8 @@
 //! Laws of reading what comes back, whatever comes. What single servers write lies in the fixtures of the integration
 //! tests.
 
+use std::fmt::Write;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -71,7 +73,7 @@ proptest! {
 fn deeply_nested_and_endless_mails_are_read_in_bounds() {
     let mut nested = String::new();
     for depth in 0..5_000 {
-        nested.push_str(&format!("Content-Type: multipart/mixed; boundary=b{depth}\r\n\r\n--b{depth}\r\n"));
+        let _ = write!(nested, "Content-Type: multipart/mixed; boundary=b{depth}\r\n\r\n--b{depth}\r\n");
     }
     let _ = super::read(nested.as_bytes(), None, &template());
     let rfc822 = "Content-Type: message/rfc822\r\n\r\n".repeat(20_000);
