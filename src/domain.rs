@@ -3,6 +3,7 @@
 
 pub mod address_hash;
 pub mod article;
+pub mod bounce;
 pub mod delivery;
 pub mod digest;
 pub mod feed;
@@ -14,3 +15,4 @@ pub mod scope;
 pub mod selection;
 pub mod site;
 pub mod subscriber;
+pub mod verp;

@@ -4,7 +4,7 @@ pub mod sources;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -18,11 +18,14 @@ use crate::domain::feed::{FeedOrigin, FeedSpec};
 use crate::domain::link::TOKEN_LEN;
 use crate::domain::site::Site;
 use crate::domain::subscriber::{EmailAddress, Frequency};
+use crate::domain::verp::ReturnPath;
 use crate::http::client::{Client, Settings as HttpSettings};
 use crate::http::guard::Guard;
 use crate::notify::email::sender::Sender;
 use crate::notify::email::{Personal, Prepared, Purpose};
 use crate::notify::folder::Folder;
+use crate::notify::inbound::lmtp::Lmtp;
+use crate::notify::inbound::maildir::Maildir;
 use crate::notify::message::line::Line;
 use crate::notify::message::{Templates, sample};
 use crate::notify::smtp::{Envelope, Pool, settings::Settings as SmtpSettings};
@@ -34,12 +37,14 @@ use crate::text::html::agency::Agencies;
 use crate::web::demo::hook::DemoHook;
 use crate::web::{self, Doors};
 use crate::work::access;
+use crate::work::bounces::Bounces;
 use crate::work::compose::Composer;
 use crate::work::deliver_mail::{Mailer, Transport};
 use crate::work::deliver_webhook::Webhooks;
 use crate::work::digest::Digests;
 use crate::work::fan_out::FanOut;
 use crate::work::ingest::{Ingest, Settings as IngestSettings};
+use crate::work::judge::Judge;
 use crate::work::normalise::Credit;
 use crate::work::old::{Ids, OldAddress};
 use crate::work::presence::Presence;
@@ -50,6 +55,12 @@ use crate::work::wakes::Wakes;
 
 /// How often work that waits for a bell looks by itself: another replica's bell does not ring here.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often the Maildir is looked into.
+const MAILDIR_LOOK: Duration = Duration::from_secs(5);
+
+/// At one look in so many, about hourly, old mails are removed from it.
+const MAILDIR_SWEEP: u32 = 720;
 
 /// How long requests that are under way may take when the service stops.
 const SHUTDOWN_SECONDS: u64 = 10;
@@ -78,6 +89,7 @@ pub struct Service {
     pub metrics: Metrics,
     /// The guarded outbound client.
     pub client: Client,
+    judge: Judge,
     presence: Presence,
     international: Arc<AtomicBool>,
     config: Config,
@@ -204,6 +216,7 @@ impl Service {
             digests: Digests::new(store.clone(), clock.clone(), config.calendar(), wakes.clone()),
             fan_out: FanOut::new(store.clone(), clock.clone(), wakes.clone()),
             client: client(&config)?,
+            judge: Judge::new(store.clone(), clock.clone(), metrics.clone()),
             presence,
             international,
             site,
@@ -249,13 +262,15 @@ impl Service {
         .among(self.presence.clone());
         // Workers stop with the servers, also when a server ends by itself.
         let (halt, halted) = watch::channel(false);
-        let workers = [
+        let mut workers = vec![
             tokio::spawn(mailer.run(halted.clone())),
             tokio::spawn(webhooks.run(halted.clone())),
             tokio::spawn(follow("fan-out", Arc::clone(&self.wakes.changes), LOOK, halted.clone(), self.fan_out_work())),
             tokio::spawn(follow("called polls", Arc::clone(&self.wakes.polls), LOOK, halted.clone(), self.call_work())),
             tokio::spawn(follow("publish", Arc::clone(&self.wakes.feeds), LOOK, halted.clone(), self.publish_work())),
+            tokio::spawn(follow("bounces", Arc::clone(&self.wakes.bounces), LOOK, halted.clone(), self.judge_work())),
         ];
+        workers.extend(self.inlets(&halted).await?);
         // Until the workers have ended: what they hold must not be taken for a vanished replica's.
         let (gone, present) = watch::channel(false);
         let presence = tokio::spawn(self.presence.clone().run(self.store.clone(), present));
@@ -343,7 +358,8 @@ impl Service {
         let templates = Templates::load(None)?;
         let sender = sender(&self.config);
         let keys = self.subscribe.keys().clone();
-        let composer = Composer::new(self.store.clone(), self.site.clone(), templates, sender, keys);
+        let composer =
+            Composer::new(self.store.clone(), self.site.clone(), templates, sender, keys).returning(self.return_path());
         let (transport, connections) = match (&self.config.email.transport, relay(&self.config)?) {
             (TransportConfig::Folder(path), _) => (Transport::Folder(Folder::new(path)), 4),
             (TransportConfig::Smtp(_), settings) => {
@@ -430,6 +446,63 @@ impl Service {
         })
     }
 
+    /// Where mails come back, if they come back here.
+    fn return_path(&self) -> Option<ReturnPath> {
+        let template = self.config.bounce.address.clone()?;
+        Some(ReturnPath::new(template, self.subscribe.keys().clone()))
+    }
+
+    /// What takes mails that come back.
+    async fn inlets(&self, halted: &watch::Receiver<bool>) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
+        let Some(returns) = self.return_path() else { return Ok(Vec::new()) };
+        let template = returns.template().clone();
+        let bounces = Bounces::new(
+            self.store.clone(),
+            self.clock.clone(),
+            returns,
+            self.subscribe.clone(),
+            self.wakes.clone(),
+            self.metrics.clone(),
+        );
+        let mut workers = Vec::new();
+        if let Some(path) = &self.config.bounce.maildir {
+            let maildir = Maildir::new(path);
+            maildir.prepare().with_context(|| {
+                format!("[bounce] maildir: {} cannot be made; see that this account may write there", path.display())
+            })?;
+            let (bell, work) = (Arc::new(tokio::sync::Notify::new()), maildir_work(bounces.clone(), maildir));
+            workers.push(tokio::spawn(follow("maildir", bell, MAILDIR_LOOK, halted.clone(), work)));
+        }
+        if let Some(address) = &self.config.bounce.lmtp {
+            let lmtp = Lmtp::bind(address, template, bounces.taker())
+                .await
+                .with_context(|| format!("[bounce] lmtp: cannot listen on {address}; is another program there?"))?;
+            workers.push(tokio::spawn(lmtp.run(halted.clone())));
+        }
+        Ok(workers)
+    }
+
+    fn judge_work(&self) -> Work {
+        let judge = self.judge.clone();
+        // What was judged in another life is in the numbers from the start.
+        let measured = Arc::new(AtomicBool::new(false));
+        Arc::new(move || {
+            let (judge, measured) = (judge.clone(), Arc::clone(&measured));
+            Box::pin(async move {
+                let judged = judge.run().await;
+                let told = match judged {
+                    Ok(0) if measured.load(Ordering::Relaxed) => Ok(()),
+                    Ok(_) => judge.measure().await,
+                    Err(e) => Err(e),
+                };
+                match told {
+                    Ok(()) => measured.store(true, Ordering::Relaxed),
+                    Err(e) => tracing::error!("refusals wait to be judged: {e}"),
+                }
+            })
+        })
+    }
+
     fn fan_out_work(&self) -> Work {
         let fan_out = self.fan_out.clone();
         Arc::new(move || {
@@ -455,6 +528,25 @@ impl Service {
     }
 }
 
+fn maildir_work(bounces: Bounces, maildir: Maildir) -> Work {
+    // What was dealt with is looked through seldom: there may be many.
+    let looks = Arc::new(AtomicU32::new(0));
+    Arc::new(move || {
+        let (bounces, maildir) = (bounces.clone(), maildir.clone());
+        let sweeps = looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(MAILDIR_SWEEP);
+        Box::pin(async move {
+            let looked = match bounces.look_into(&maildir).await {
+                Ok(_) if sweeps => bounces.sweep(&maildir).await.map(drop),
+                Ok(_) => Ok(()),
+                Err(e) => Err(e),
+            };
+            if let Err(e) = looked {
+                tracing::error!("mails that came back wait: {e}");
+            }
+        })
+    })
+}
+
 /// Sends a sample of the mail that brings an article, as the service would send it.
 ///
 /// # Errors
@@ -471,8 +563,14 @@ pub async fn send_test(config: &Config, clock: &Clock, to: &EmailAddress) -> any
     let token = "A".repeat(TOKEN_LEN);
     let message_id = format!("test.{}", clock.now().millis());
     let mut bytes = Vec::new();
-    let personal =
-        Personal { to, message_id: &message_id, follows: None, manage_token: &token, unsubscribe_token: &token };
+    let personal = Personal {
+        to,
+        message_id: &message_id,
+        follows: None,
+        manage_token: &token,
+        unsubscribe_token: &token,
+        unsubscribe_mail: None,
+    };
     prepared.write(&personal, &mut bytes);
     Ok(match (&config.email.transport, relay(config)?) {
         (TransportConfig::Smtp(_), Some(settings)) => {

@@ -6,13 +6,14 @@ use std::path::Path;
 use super::fault::{Fault, Place, remedy};
 use super::reader::Reader;
 use super::sections::{
-    DigestSection, EmailSection, FeedsSection, HubSection, IngestSection, LogFormat, LogSection, OLD_ADDRESS,
-    OldAddressSection, OldIds, RetentionSection, SECTIONS, SOURCE, SiteSection, SourceSection, StoreSection, Transport,
-    WebSection, WebhookSection,
+    BounceSection, DigestSection, EmailSection, FeedsSection, HubSection, IngestSection, LogFormat, LogSection,
+    OLD_ADDRESS, OldAddressSection, OldIds, RetentionSection, SECTIONS, SOURCE, SiteSection, SourceSection,
+    StoreSection, Transport, WebSection, WebhookSection,
 };
 use super::tree::{Entry, Node, Table, Value, to_toml};
 use super::value;
 use crate::domain::selection::day::Day;
+use crate::domain::verp::Template;
 use crate::feed::document::Format;
 use crate::text::xml::XmlText;
 
@@ -127,6 +128,27 @@ impl Sections<'_> {
             }
             let transport = if smtp? { Transport::Smtp(url?) } else { Transport::Folder(base.join(folder?)) };
             Some(EmailSection { transport, from: from?, reply_to, connections: connections?, rate: rate?, hello })
+        })
+    }
+
+    pub(super) fn bounce(&mut self) -> Option<BounceSection> {
+        self.read("bounce", |r, base| {
+            let (wanted, has_maildir, has_lmtp) = (r.has("address"), r.has("maildir"), r.has("lmtp"));
+            let address = r.optional("address", Template::parse);
+            let maildir = r.optional("maildir", value::filled).map(|path| base.join(path));
+            let lmtp = r.optional("lmtp", str::parse);
+            match (wanted, has_maildir || has_lmtp) {
+                (true, false) => r.complain(
+                    "address",
+                    "has no inlet, so nobody would read what comes back; set maildir or lmtp, or leave the address empty",
+                ),
+                (false, true) => r.complain(
+                    "address",
+                    "missing; maildir and lmtp need it: \"bounces+{token}@bantin.example.vn\"",
+                ),
+                _ => {}
+            }
+            Some(BounceSection { address, maildir, lmtp })
         })
     }
 

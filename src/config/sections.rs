@@ -17,7 +17,9 @@ use super::value::Sender;
 use crate::domain::digest::WeekTime;
 use crate::domain::selection::day::Day;
 use crate::domain::subscriber::Locale;
+use crate::domain::verp::Template;
 use crate::feed::document::Format;
+use crate::notify::inbound::lmtp::Address;
 use crate::text::xml::XmlText;
 
 /// The name of the section that may stand many times.
@@ -27,7 +29,7 @@ pub(super) const SOURCE: &str = "source";
 pub(super) const OLD_ADDRESS: &str = "old_address";
 
 /// Every other section with its keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
     (
         "site",
         &["title", "base_url", "authority", "language", "timezone", "rights", "editor", "webmaster", "icon", "logo"],
@@ -36,6 +38,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
     ("store", &["url"]),
     ("feeds", &["dir", "each_category", "items"]),
     ("email", &["transport", "url", "folder", "from", "reply_to", "connections", "rate", "hello"]),
+    ("bounce", &["address", "maildir", "lmtp"]),
     ("digest", &["daily", "weekly"]),
     ("webhook", &["allow", "timeout"]),
     ("hub", &["enabled", "allow"]),
@@ -191,6 +194,17 @@ pub struct EmailSection {
     pub rate: u32,
     /// The name given in EHLO, if not the host of the site.
     pub hello: Option<String>,
+}
+
+/// `[bounce]`: where mails come back.
+#[derive(Clone, Debug, Default)]
+pub struct BounceSection {
+    /// The form of their addresses; nothing: they come back to the sender's own address, and nobody reads them here.
+    pub address: Option<Template>,
+    /// A Maildir into which a mail server delivers them.
+    pub maildir: Option<PathBuf>,
+    /// Where loa takes them by LMTP.
+    pub lmtp: Option<Address>,
 }
 
 /// `[digest]`: when digests are due.

@@ -53,6 +53,8 @@ pub struct Personal<'a> {
     pub manage_token: &'a str,
     /// Token of one-click unsubscribe, [`TOKEN_LEN`] characters; not looked at when the mail has no such link.
     pub unsubscribe_token: &'a str,
+    /// The address to which a mail ends the same (RFC 2369 §3.2), if there is a mailbox for it.
+    pub unsubscribe_mail: Option<&'a str>,
 }
 
 /// Why a mail could not be made. Its content or the sender must change; trying again does not help.
@@ -131,6 +133,11 @@ impl Prepared {
         if !self.unsubscribe.is_empty() {
             out.extend_from_slice(&self.unsubscribe);
             out.extend_from_slice(token(personal.unsubscribe_token));
+            if let Some(mail) = personal.unsubscribe_mail {
+                out.extend_from_slice(b">,\r\n <mailto:");
+                out.extend(mail.bytes().filter(|b| b.is_ascii_alphanumeric() || b"@._-+".contains(b)));
+                out.extend_from_slice(b"?subject=unsubscribe");
+            }
             out.extend_from_slice(b">\r\n");
         }
         let start = out.len();

@@ -9,7 +9,7 @@ mod body;
 mod connection;
 mod health;
 mod rate;
-mod reply;
+pub(super) mod reply;
 pub mod settings;
 mod slots;
 mod socket;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sqlx::FromRow;
 
+use super::bounce::write_reply;
 use super::engine::{Result, Store, Tx, alone, exec, read, to_json};
 use crate::clock::Timestamp;
 use crate::domain::delivery::{Channel, Lane};
@@ -96,6 +97,9 @@ pub struct Settle {
     pub cause: Option<&'static str>,
     /// The receiver's reply or the fault, shortened.
     pub detail: String,
+    /// What the reply says of the address, as a word of [`crate::domain::bounce::Cause`], if it says anything.
+    #[serde(skip)]
+    pub bounce: Option<&'static str>,
 }
 
 /// A change that was not fanned out yet.
@@ -135,6 +139,7 @@ const FAN_OUT_PEOPLE: &str = "
     JOIN subscription s ON s.feed_id = fa.feed_id AND s.channel = 'email' AND s.frequency = 'immediate'
                        AND s.state = 'confirmed' AND s.since <= ch.seen_at
     WHERE ch.id = $1 AND ch.people AND ch.kind <> 'withdrawn'
+      AND s.subscriber_id NOT IN (SELECT x.subscriber_id FROM suppression x WHERE x.subscriber_id IS NOT NULL)
     ON CONFLICT DO NOTHING";
 
 // A mail that was cancelled while it was on its way (its article went and came back meanwhile) is that mail again: a second
@@ -456,6 +461,9 @@ const fn is_failed_try(line: &Settle) -> bool {
 async fn write_attempts(tx: &mut Tx, batch: &[Settle], now: Timestamp) -> Result<()> {
     for line in batch.iter().filter(|l| is_failed_try(l)) {
         exec!(tx, sqlx::query(ATTEMPT).bind(line.id).bind(now.0).bind(line.cause.unwrap_or("")).bind(&line.detail))?;
+        if let Some(cause) = line.bounce {
+            write_reply(tx, line.id, cause, &line.detail, now).await?;
+        }
     }
     Ok(())
 }

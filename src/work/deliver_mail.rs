@@ -58,7 +58,10 @@ impl Transport {
         bytes.clear();
         letter.write(bytes);
         match self {
-            Self::Smtp(pool) => pool.send(&Envelope { from, to: &letter.to }, bytes).await,
+            Self::Smtp(pool) => {
+                let from = letter.return_path.as_deref().unwrap_or(from);
+                pool.send(&Envelope { from, to: &letter.to }, bytes).await
+            }
             Self::Folder(folder) => folder.deliver(&letter.message_id, bytes).await,
         }
     }

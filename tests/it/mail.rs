@@ -52,6 +52,7 @@ fn bytes(content: &Content, purpose: Purpose<'_>) -> Vec<u8> {
             follows: None,
             manage_token: &keys.sign(Link::Manage(PublicId(7))),
             unsubscribe_token: &keys.sign(Link::Unsubscribe(PublicId(7), Frequency::Daily)),
+            unsubscribe_mail: None,
         },
         &mut out,
     );
@@ -262,8 +263,14 @@ fn a_correction_stands_under_the_mail_that_it_corrects() {
     let prepared = Prepared::new(&sample::site(Locale::Vi), &sender(), Purpose::Answer, at, &content).expect("builds");
     let (first, second) = (message_id_article("tag:a", 1, PublicId(9)), message_id_article("tag:a", 2, PublicId(9)));
     let mut out = Vec::new();
-    let personal =
-        Personal { to: &reader(), message_id: &second, follows: Some(&first), manage_token: "", unsubscribe_token: "" };
+    let personal = Personal {
+        to: &reader(),
+        message_id: &second,
+        follows: Some(&first),
+        manage_token: "",
+        unsubscribe_token: "",
+        unsubscribe_mail: None,
+    };
     prepared.write(&personal, &mut out);
     let mail = parse(&out);
     let first = format!("{first}@bantin.example.gov.vn");

@@ -198,7 +198,7 @@ pub(super) fn judged(step: Step, reply: &Reply) -> Outcome {
 const LONGEST_DETAIL: usize = 200;
 
 /// Shortened, on one line, with everything that looks like a mail address masked.
-pub(super) fn presentable(text: &str) -> String {
+pub(in crate::notify) fn presentable(text: &str) -> String {
     let part_of_address = |c: char| c.is_alphanumeric() || "@.!#$%&'*+-/=?^_`{|}~".contains(c);
     let mut out = String::with_capacity(text.len().min(LONGEST_DETAIL * 2));
     let mut rest = text;

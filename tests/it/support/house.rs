@@ -4,6 +4,7 @@
 pub mod base;
 pub mod hook;
 pub mod letters;
+pub mod returns;
 
 use std::collections::BTreeMap;
 use std::fs;
