@@ -175,6 +175,14 @@ impl Publisher {
         self.store.feed_articles(published.feed.id, limit).await
     }
 
+    /// What may be followed in place of a feed that has ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn instead(&self, published: &Published) -> Result<Vec<Feed>> {
+        self.store.feed_kin(published.feed.id, INSTEAD).await
+    }
+
     /// All feeds that are still declared, by title in the order of the alphabet.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Published>> {
