@@ -52,6 +52,14 @@ pub struct OldAddress {
     pub origin: Option<Url>,
 }
 
+impl OldAddress {
+    /// The path as servers compare it: decoded, without a slash at its end.
+    #[must_use]
+    pub fn plain_path(&self) -> String {
+        String::from_utf8_lossy(&plain(&self.path)).into_owned()
+    }
+}
+
 /// Why an old address has no document.
 #[derive(Debug, thiserror::Error)]
 pub enum OldError {
@@ -80,6 +88,11 @@ impl OldFeeds {
     pub fn new(site: Site, mut table: Vec<OldAddress>) -> Self {
         table.sort_by_key(|old| std::cmp::Reverse(old.query.len()));
         Self { site, table, shelf: Shelf::new(MOST_KEPT, MOST_BYTES) }
+    }
+
+    /// Every address, the most exacting first.
+    pub fn all(&self) -> impl Iterator<Item = &OldAddress> {
+        self.table.iter()
     }
 
     /// What is behind an address, by its path and query as they were sent.

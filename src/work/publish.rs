@@ -192,6 +192,15 @@ impl Publisher {
         all
     }
 
+    /// The feeds that were declared once, by slug.
+    #[must_use]
+    pub fn retired(&self) -> Vec<Arc<Published>> {
+        let mut all: Vec<Arc<Published>> = self.slots().iter().map(|slot| slot.published()).collect();
+        all.retain(|published| published.feed.retired && published.feed.origin != FeedOrigin::Selection);
+        all.sort_by(|a, b| a.feed.spec.slug.cmp(&b.feed.spec.slug));
+        all
+    }
+
     /// The list of all feeds, as OPML.
     #[must_use]
     pub fn opml(&self) -> Option<Arc<Ready>> {
