@@ -9,4 +9,5 @@ pub mod feed;
 pub mod link;
 pub mod selection;
 pub mod site;
+pub mod staging;
 pub mod subscriber;

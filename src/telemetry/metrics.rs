@@ -56,6 +56,7 @@ struct Inner {
     due: Family<Gauge>,
     due_age: Family<Gauge>,
     fenced: Counter,
+    staging: Gauge,
     digests: Family<Counter>,
     job_success: Family<Gauge>,
     job_failures: Family<Counter>,
@@ -102,6 +103,9 @@ impl Metrics {
             due_age: r.gauges("loa_due_age_seconds", &["lane"], "How long the oldest due delivery waits."),
             fenced: r
                 .counters("loa_settles_fenced_total", &[], "Outcomes that came after their lease had gone to another.")
+                .with(&[]),
+            staging: r
+                .gauges("loa_staging_guard", &[], "1 where mail goes only to listed people, since this is not production.")
                 .with(&[]),
             digests: r.counters("loa_digest_runs_total", &["frequency", "result"], "Digest runs, made or empty."),
             job_success: r.gauges(
@@ -178,6 +182,17 @@ impl Metrics {
     pub fn queue(&self, lane: Lane, due: u64, oldest: Duration) {
         self.0.due.with(&[lane.as_str()]).set(float(due));
         self.0.due_age.with(&[lane.as_str()]).set(oldest.as_secs_f64());
+    }
+
+    /// Mail goes only to listed people here.
+    pub fn staging(&self) {
+        self.0.staging.set(1.0);
+    }
+
+    /// Whether mail goes only to listed people here.
+    #[must_use]
+    pub fn is_staging(&self) -> bool {
+        self.0.staging.get() > 0.0
     }
 
     /// An outcome came after the lease of its delivery had gone to another.
