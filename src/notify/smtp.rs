@@ -167,7 +167,7 @@ impl Pool {
     /// Why nothing can be sent now, if so.
     fn refusal(&self) -> Option<Fault> {
         let slots = &self.0.slots;
-        if slots.any_open() && self.0.refusals.load(Ordering::Relaxed) < IN_A_ROW {
+        if slots.any_open() && !self.0.is_refused() {
             return None;
         }
         slots.health.refusal(Instant::now())
@@ -256,6 +256,13 @@ impl fmt::Debug for Pool {
     }
 }
 
+impl Inner {
+    /// Whether the relay refuses every mail.
+    fn is_refused(&self) -> bool {
+        self.refusals.load(Ordering::Relaxed) >= IN_A_ROW
+    }
+}
+
 impl Lessons for Inner {
     fn refused(&self, step: Step, reply: &Reply, blame: Blame, to: &EmailAddress) -> Lesson {
         if reply.wants_fewer() {
@@ -310,7 +317,7 @@ struct Bounded<'a, F> {
     feed: &'a mut F,
     pool: &'a Inner,
     left: u32,
-    /// Whether a mail was taken over this connection.
+    /// Whether a mail had its end over this connection.
     went: bool,
 }
 
@@ -318,7 +325,8 @@ impl<F: Feed> Feed for Bounded<'_, F> {
     async fn next(&mut self, out: &mut Vec<u8>) -> Option<Mail> {
         let slots = &self.pool.slots;
         // Whoever leaves now takes their turn by the rate in the usual way.
-        if self.left == 0 || slots.is_crowded() || slots.is_closed() || !self.pool.rate.try_turn() {
+        let wanted = slots.is_crowded() || slots.is_closed() || self.pool.is_refused();
+        if self.left == 0 || wanted || !self.pool.rate.try_turn() {
             return None;
         }
         self.left -= 1;
@@ -330,7 +338,7 @@ impl<F: Feed> Feed for Bounded<'_, F> {
     }
 
     async fn done(&mut self, ticket: i64, outcome: Outcome) {
-        self.went |= matches!(outcome, Outcome::Sent(_));
+        self.went = true;
         self.feed.done(ticket, outcome).await;
     }
 }

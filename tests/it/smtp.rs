@@ -3,8 +3,11 @@
 #[path = "../../benches/support/sink.rs"]
 pub mod sink;
 
+mod chain;
 mod connections;
 mod faults;
+mod matrix;
+mod relays;
 mod secure;
 mod wire;
 

@@ -171,6 +171,9 @@ impl Connection {
     /// Writes a command, or a group of them, in one write. `accepted` counts the bytes that have left, as far as the
     /// stream can tell: more may not have, fewer cannot have.
     pub(super) async fn write(&mut self, step: Step, bytes: &[u8], accepted: &mut usize) -> Result<(), Fault> {
+        if self.is_out_of_step() {
+            return Err(Fault::Lost(step, "the relay said more than it was asked".into()));
+        }
         let within = step.deadline(&self.deadlines);
         match timeout(within, self.socket.write(bytes, accepted)).await {
             Err(_) => Err(Fault::Timeout(step, within)),

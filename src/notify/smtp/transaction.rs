@@ -209,6 +209,10 @@ async fn verdict(
         return Ok(if data.is_go_ahead() { open(conn)? } else { refused(mail, Step::Data, &data, lessons) });
     };
     let end = refused(mail, step, reply, lessons);
+    if data.is_go_ahead() && !matches!(to.code, 400..=599) {
+        // No receiver was refused in so many words: a dot might reach somebody with an empty mail.
+        return Ok(without_connection(end));
+    }
     if data.is_go_ahead() {
         // RFC 2920 §3.1: DATA may be accepted though no recipient was. A lone dot ends it; whatever the answer, there is
         // nobody whom it could have reached.

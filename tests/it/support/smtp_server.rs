@@ -75,6 +75,8 @@ pub enum Act {
     Hold,
     /// Never answer; the connection stays open.
     Silence,
+    /// Behave, a byte at a time with this pause between two.
+    Drip(Duration),
 }
 
 impl Act {
@@ -120,6 +122,14 @@ pub struct Options {
     pub certified: &'static str,
     /// Listen here again after another server was stopped.
     pub port: u16,
+    /// Answer 503 to an envelope that stands behind a final dot, though PIPELINING is offered.
+    pub strict_order: bool,
+    /// Throw away what stands behind a final dot, though PIPELINING is offered.
+    pub deaf_behind_the_dot: bool,
+    /// Read at most so many bytes of a message at a time.
+    pub bite: usize,
+    /// The receive buffer of each connection, if it is to be a tiny one.
+    pub window: Option<u32>,
 }
 
 impl Default for Options {
@@ -133,6 +143,10 @@ impl Default for Options {
             encryption: Encryption::None,
             certified: "127.0.0.1",
             port: 0,
+            strict_order: false,
+            deaf_behind_the_dot: false,
+            bite: 16 * 1024,
+            window: None,
         }
     }
 }
@@ -186,6 +200,7 @@ struct Seen {
     accepted: usize,
     open: usize,
     most_open: usize,
+    chained: usize,
 }
 
 struct Shared {
@@ -238,8 +253,7 @@ impl SmtpServer {
 
     /// A server as told. Needs no runtime.
     pub fn with(options: Options) -> Self {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", options.port)).expect("loopback has a free port");
-        listener.set_nonblocking(true).expect("a socket can be non-blocking");
+        let listener = listen(&options);
         let address = listener.local_addr().expect("a listener has an address");
         let identity = (options.encryption != Encryption::None).then(|| tls::Identity::new(options.certified));
         let acceptor = identity.as_ref().map(|identity| identity.acceptor.clone());
@@ -356,6 +370,11 @@ impl SmtpServer {
         self.shared.seen().lines.iter().filter(|(_, line)| line.starts_with(verb)).count()
     }
 
+    /// How many messages had the next envelope behind their final dot.
+    pub fn chained(&self) -> usize {
+        self.shared.seen().chained
+    }
+
     /// Connections accepted so far.
     pub fn connections(&self) -> usize {
         self.shared.seen().accepted
@@ -414,6 +433,29 @@ impl SmtpServer {
         let last: Vec<_> = seen.lines.iter().rev().take(8).rev().collect();
         format!("{} connections, {} open, {} messages, last {last:?}", seen.accepted, seen.open, seen.messages.len())
     }
+}
+
+/// A listener whose connections have the window that is wanted.
+fn listen(options: &Options) -> std::net::TcpListener {
+    let Some(window) = options.window else {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", options.port)).expect("loopback has a free port");
+        listener.set_nonblocking(true).expect("a socket can be non-blocking");
+        return listener;
+    };
+    // tokio's socket can be told before it listens; it needs a runtime to be made a listener.
+    std::thread::scope(|scope| {
+        let made = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+            runtime.block_on(async {
+                let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+                socket.set_recv_buffer_size(window).expect("a buffer");
+                let address = SocketAddr::from(([127, 0, 0, 1], options.port));
+                socket.bind(address).expect("loopback has a free port");
+                socket.listen(64).expect("it listens").into_std().expect("a plain listener")
+            })
+        });
+        made.join().expect("a listener")
+    })
 }
 
 impl Drop for SmtpServer {
