@@ -252,7 +252,8 @@ impl Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pool({:?}, {} open)", self.0.slots.settings.relay, self.open_connections())
+        let apart = if self.0.chaining.is_on() { "" } else { ", one envelope after the other" };
+        write!(f, "Pool({:?}, {} open{apart})", self.0.slots.settings.relay, self.open_connections())
     }
 }
 

@@ -31,7 +31,8 @@ impl FanOut {
                 return Ok(made);
             }
             for change in open {
-                let Some(rows) = self.store.fan_out(change.id, self.clock.now()).await? else { continue };
+                let bell = || self.wakes.mails.notify_one();
+                let Some(rows) = self.store.fan_out_telling(change.id, self.clock.now(), bell).await? else { continue };
                 tracing::debug!(
                     change.id = change.id,
                     article.id = change.article_id,

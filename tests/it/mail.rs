@@ -1,5 +1,7 @@
 //! Laws: mail. What a reader is told, and that it arrives as it was meant, read back by a parser that is not loa's own.
 
+mod signed;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::LazyLock;

@@ -9,6 +9,7 @@ mod faults;
 mod matrix;
 mod relays;
 mod secure;
+mod servers;
 mod wire;
 
 use std::time::Duration;
