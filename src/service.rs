@@ -393,8 +393,7 @@ impl Service {
         let keys = self.subscribe.keys().clone();
         let signer = signer(&self.config)
             .map_err(|faults| anyhow!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-        let composer =
-            Composer::new(self.store.clone(), self.site.clone(), templates, sender, keys).signing(signer);
+        let composer = Composer::new(self.store.clone(), self.site.clone(), templates, sender, keys).signing(signer);
         let transport = transport(&self.config)?;
         let connections = match &transport {
             Transport::Folder(_) => 4,

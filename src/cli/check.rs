@@ -179,7 +179,9 @@ fn guard(report: &mut Report, config: &Config) {
             count(config.email.only.len(), "address or domain"),
             folder.display()
         ),
-        None => report.fault("[email] folder: missing; with [site] production = false, mails that are not sent lie there"),
+        None => {
+            report.fault("[email] folder: missing; with [site] production = false, mails that are not sent lie there")
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::fault::{Fault, Place, remedy};
 use super::reader::Reader;
 use super::sections::{
-    DigestSection, DkimSection, EmailSection, FeedsSection, HubSection, IngestSection, LogFormat, LogSection, OLD_ADDRESS,
-    OldAddressSection, OldIds, RelaySection, RetentionSection, SECTIONS, SOURCE, SiteSection, SourceSection, StoreSection, Transport,
-    WebSection, WebhookSection,
+    DigestSection, DkimSection, EmailSection, FeedsSection, HubSection, IngestSection, LogFormat, LogSection,
+    OLD_ADDRESS, OldAddressSection, OldIds, RelaySection, RetentionSection, SECTIONS, SOURCE, SiteSection,
+    SourceSection, StoreSection, Transport, WebSection, WebhookSection,
 };
 use super::tree::{Entry, Node, Table, Value, to_toml};
 use super::value;

@@ -23,9 +23,9 @@ impl FromStr for Listed {
         if !domain.contains('@') {
             // A domain is good if an address of it is.
             let probe = EmailAddress::parse(&format!("a@{domain}"));
-            return probe
-                .map(|address| Self::Domain(address.domain().to_ascii_lowercase()))
-                .map_err(|_| "is neither a mail address nor a domain, such as \"an@so.example.vn\" or \"so.example.vn\"".to_owned());
+            return probe.map(|address| Self::Domain(address.domain().to_ascii_lowercase())).map_err(|_| {
+                "is neither a mail address nor a domain, such as \"an@so.example.vn\" or \"so.example.vn\"".to_owned()
+            });
         }
         EmailAddress::parse(text).map(Self::Address).map_err(|why| format!("is not a mail address: {why}"))
     }

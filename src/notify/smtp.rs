@@ -75,11 +75,11 @@ struct Inner {
 
 /// A mail that the relay never heard of, or whose text it never heard.
 #[derive(Debug)]
- struct Unsent {
+struct Unsent {
     loaded: Loaded,
     fault: Fault,
     /// Whether no connection could be had: nothing to do with this mail.
-     is_down: bool,
+    is_down: bool,
 }
 
 impl Pool {
@@ -90,7 +90,7 @@ impl Pool {
     }
 
     /// The same, one of several that learn together which domains want fewer mails.
-     fn sharing(settings: Settings, domains: Arc<Domains>) -> Self {
+    fn sharing(settings: Settings, domains: Arc<Domains>) -> Self {
         Self(Arc::new(Inner {
             rate: Rate::new(settings.rate),
             slots: Arc::new(Slots::new(settings)),
@@ -100,7 +100,7 @@ impl Pool {
         }))
     }
 
-     fn domains(&self) -> &Arc<Domains> {
+    fn domains(&self) -> &Arc<Domains> {
         &self.0.domains
     }
 
@@ -127,7 +127,7 @@ impl Pool {
 
     /// Sends `loaded`, whose bytes are on the desk, and then what the feed gives, for as long as the connection is not
     /// needed by others. A mail that was not offered comes back, its bytes on the desk.
-     async fn run<F: Feed>(&self, feed: &mut F, desk: &mut Desk, loaded: Loaded) -> Result<(), Unsent> {
+    async fn run<F: Feed>(&self, feed: &mut F, desk: &mut Desk, loaded: Loaded) -> Result<(), Unsent> {
         let Inner { slots, rate, .. } = &*self.0;
         let down = |loaded, fault| Unsent { loaded, fault, is_down: true };
         // A relay at rest costs no turn.
@@ -187,7 +187,7 @@ impl Pool {
     }
 
     /// Whether a mail would not have to wait for a connection.
-     fn has_room(&self) -> bool {
+    fn has_room(&self) -> bool {
         self.0.slots.has_room()
     }
 
@@ -308,6 +308,8 @@ impl Feed for Single {
         false
     }
 
+    async fn release(&mut self, _: i64) {}
+
     async fn done(&mut self, _: i64, outcome: Outcome) {
         self.0 = Some(outcome);
     }
@@ -336,6 +338,10 @@ impl<F: Feed> Feed for Bounded<'_, F> {
 
     async fn recall(&mut self, ticket: i64) -> bool {
         self.feed.recall(ticket).await
+    }
+
+    async fn release(&mut self, ticket: i64) {
+        self.feed.release(ticket).await;
     }
 
     async fn done(&mut self, ticket: i64, outcome: Outcome) {

@@ -105,7 +105,11 @@ impl Metrics {
                 .counters("loa_settles_fenced_total", &[], "Outcomes that came after their lease had gone to another.")
                 .with(&[]),
             staging: r
-                .gauges("loa_staging_guard", &[], "1 where mail goes only to listed people, since this is not production.")
+                .gauges(
+                    "loa_staging_guard",
+                    &[],
+                    "1 where mail goes only to listed people, since this is not production.",
+                )
                 .with(&[]),
             digests: r.counters("loa_digest_runs_total", &["frequency", "result"], "Digest runs, made or empty."),
             job_success: r.gauges(

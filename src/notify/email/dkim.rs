@@ -89,8 +89,9 @@ impl Key {
         let der = PrivateKeyDer::from_pem_slice(pem)
             .map_err(|_| fault("holds no private key: it should begin with -----BEGIN PRIVATE KEY-----"))?;
         let rsa = |key: Result<RsaKeyPair, ring::error::KeyRejected>| {
-            key.map(|key| Pair::Rsa(Box::new(key)))
-                .map_err(|e| fault(&format!("holds an RSA key that cannot be used ({e}): 2048 to 4096 bits are needed")))
+            key.map(|key| Pair::Rsa(Box::new(key))).map_err(|e| {
+                fault(&format!("holds an RSA key that cannot be used ({e}): 2048 to 4096 bits are needed"))
+            })
         };
         let pair = match &der {
             PrivateKeyDer::Pkcs1(key) => rsa(RsaKeyPair::from_der(key.secret_pkcs1_der()))?,
@@ -147,8 +148,7 @@ impl Key {
 
 /// A `SubjectPublicKeyInfo` around an RSA public key (RFC 3279 §2.3.1), which is what verifiers read.
 fn public_key_info(key: &[u8]) -> Vec<u8> {
-    const RSA: [u8; 15] =
-        [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+    const RSA: [u8; 15] = [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
     let mut bits = vec![0];
     bits.extend_from_slice(key);
     let mut inner = RSA.to_vec();
@@ -188,10 +188,13 @@ impl Begun {
 /// Whether a body is what the canonical form makes of it (RFC 6376 §3.4.4 "relaxed"): then it is hashed as it is. Base64
 /// has no spaces, so splicing changes nothing of that.
 pub(super) fn is_canonical(body: &[u8]) -> bool {
-    let odd = |w: &[u8]| {
-        matches!(w, [b' ' | b'\t', b' ' | b'\t' | b'\r'] | [b'\t', _]) || (w[1] == b'\n') != (w[0] == b'\r')
-    };
-    body.len() > 2 && body.ends_with(b"\r\n") && !body.ends_with(b"\r\n\r\n") && !body.windows(2).any(odd) && body.first() != Some(&b'\n')
+    let odd =
+        |w: &[u8]| matches!(w, [b' ' | b'\t', b' ' | b'\t' | b'\r'] | [b'\t', _]) || (w[1] == b'\n') != (w[0] == b'\r');
+    body.len() > 2
+        && body.ends_with(b"\r\n")
+        && !body.ends_with(b"\r\n\r\n")
+        && !body.windows(2).any(odd)
+        && body.first() != Some(&b'\n')
 }
 
 /// The relaxed form of a body.
@@ -335,12 +338,8 @@ fn fields(head: &str) -> Vec<(String, String)> {
 
 /// The value of the signature's field, with an empty `b=`.
 fn unsigned(key: &Key, names: &[&str], hash: &str) -> String {
-    let mut value = format!(
-        " v=1; a={}; c=relaxed/relaxed; d={};\r\n s={}; h=",
-        key.algorithm(),
-        key.domain,
-        key.selector
-    );
+    let mut value =
+        format!(" v=1; a={}; c=relaxed/relaxed; d={};\r\n s={}; h=", key.algorithm(), key.domain, key.selector);
     let mut column = " s=; h=".len() + key.selector.len();
     for (nth, name) in names.iter().enumerate() {
         let colon = if nth > 0 { ":" } else { "" };

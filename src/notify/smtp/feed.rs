@@ -34,8 +34,12 @@ pub trait Feed: Send {
     /// the connection ends.
     fn recall(&mut self, ticket: i64) -> impl Future<Output = bool> + Send;
 
-    /// What became of a mail that was taken. Each one is told exactly once, unless it comes back unsent or
-    /// was recalled.
+    /// A mail that was taken will not be offered over this connection: the one in front of it hangs. Nothing of its text
+    /// went out.
+    fn release(&mut self, ticket: i64) -> impl Future<Output = ()> + Send;
+
+    /// What became of a mail that was taken. Each one is told exactly once, unless it comes back unsent, or
+    /// was recalled or released.
     fn done(&mut self, ticket: i64, outcome: Outcome) -> impl Future<Output = ()> + Send;
 }
 

@@ -202,6 +202,10 @@ impl<F: Feed> Feed for Share<'_, F> {
         self.feed.recall(ticket).await
     }
 
+    async fn release(&mut self, ticket: i64) {
+        self.feed.release(ticket).await;
+    }
+
     async fn done(&mut self, ticket: i64, outcome: Outcome) {
         self.feed.done(ticket, outcome).await;
     }

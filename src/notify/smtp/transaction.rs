@@ -3,6 +3,10 @@
 //! trip a mail. Every reply is matched to its mail by its place; what cannot be matched ends the connection. Never
 //! opens or keeps a connection.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use crate::domain::bounce::Cause as Blame;
 use crate::domain::delivery::{Cause, Outcome};
 use crate::domain::subscriber::EmailAddress;
@@ -11,6 +15,9 @@ use super::body::END;
 use super::connection::Connection;
 use super::feed::{Chaining, Desk, Feed, Loaded};
 use super::reply::{Fault, Reply, Step, again, judged};
+
+/// When a relay has not answered a final dot in this time, the mail behind it takes another way.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// What the connections to a relay learn from what it says.
 pub(super) trait Lessons: Sync {
@@ -190,12 +197,7 @@ async fn grouped(conn: &mut Connection, mail: &Loaded, lessons: &impl Lessons) -
 }
 
 /// The replies to a group, `from` being the one to MAIL, already heard.
-async fn verdict(
-    conn: &mut Connection,
-    mail: &Loaded,
-    from: Reply,
-    lessons: &impl Lessons,
-) -> Result<Envelope, Fault> {
+async fn verdict(conn: &mut Connection, mail: &Loaded, from: Reply, lessons: &impl Lessons) -> Result<Envelope, Fault> {
     if from.is_goodbye() {
         return Ok(refused(mail, Step::Mail, &from, lessons));
     }
@@ -310,7 +312,8 @@ async fn messages<F: Feed>(
             return Bodies::Ended(OVER);
         }
         let chained = conn.offers.pipelining && lessons.chaining().is_on();
-        let behind = if chained { next(conn, feed, &mut desk.upcoming).await } else { None };
+        let mut stranded = false;
+        let mut behind = if chained { next(conn, feed, &mut desk.upcoming).await } else { None };
         desk.current.extend_from_slice(END);
         let end = desk.current.len();
         if let Some(behind) = &behind {
@@ -319,7 +322,18 @@ async fn messages<F: Feed>(
         let mut accepted = 0;
         let written = conn.write(Step::Body, &desk.current, &mut accepted).await;
         let heard = match written {
-            Ok(()) => conn.hear(Step::Body).await,
+            Ok(()) => {
+                if let Ok(heard) = timeout(SLOW, conn.hear(Step::Body)).await {
+                    heard
+                } else {
+                    // A relay that takes its time with one mail holds up no other.
+                    if let Some(behind) = behind.take() {
+                        feed.release(behind.mail.ticket).await;
+                        stranded = true;
+                    }
+                    conn.hear(Step::Body).await
+                }
+            }
             Err(fault @ Fault::Lost(..)) => early(conn, accepted >= end).await.ok_or(fault),
             Err(fault) => Err(fault),
         };
@@ -346,7 +360,7 @@ async fn messages<F: Feed>(
         };
         feed.done(mail.mail.ticket, outcome).await;
         let Some(behind) = behind else {
-            return if broken.is_some() { Bodies::Ended(OVER) } else { Bodies::Idle };
+            return if broken.is_some() || stranded { Bodies::Ended(OVER) } else { Bodies::Idle };
         };
         mail = behind;
         desk.swap();

@@ -181,6 +181,13 @@ impl Feed for Sender {
         true
     }
 
+    async fn release(&mut self, ticket: i64) {
+        if let Some(given) = self.given(ticket) {
+            self.settler.put_back(given.id, given.lease, Duration::ZERO, "the mail in front of it hangs").await;
+            self.queue.low.notify_one();
+        }
+    }
+
     async fn done(&mut self, ticket: i64, outcome: Outcome) {
         if let Some(given) = self.given(ticket) {
             self.tell(given, outcome).await;
@@ -218,10 +225,7 @@ mod tests {
     fn a_mail_in_doubt_has_one_more_try_and_no_third() {
         let doubt = || Outcome::Retry { cause: Cause::InDoubt, detail: "no answer".to_owned(), after: None };
         assert_eq!(twice_in_doubt(doubt(), 0), doubt());
-        assert_eq!(
-            twice_in_doubt(doubt(), 1),
-            Outcome::Dead { cause: Cause::InDoubt, detail: "no answer".to_owned() }
-        );
+        assert_eq!(twice_in_doubt(doubt(), 1), Outcome::Dead { cause: Cause::InDoubt, detail: "no answer".to_owned() });
         assert_eq!(twice_in_doubt(Outcome::Sent("250".into()), 1), Outcome::Sent("250".into()));
     }
 }

@@ -99,7 +99,10 @@ fn both_signatures_of_every_mail_are_good_and_break_with_any_change() {
     let (_, mail) = &mails[0];
     let text = String::from_utf8(mail.clone()).expect("ASCII");
     for (what, changed) in [
-        ("a body", text.replacen("Content-Transfer-Encoding: base64\r\n\r\n", "Content-Transfer-Encoding: base64\r\n\r\nQ", 1)),
+        (
+            "a body",
+            text.replacen("Content-Transfer-Encoding: base64\r\n\r\n", "Content-Transfer-Encoding: base64\r\n\r\nQ", 1),
+        ),
         ("one click", text.replace("List-Unsubscribe=One-Click", "List-Unsubscribe=Two-Clicks")),
         ("the way out", text.replace("List-Unsubscribe: <https://", "List-Unsubscribe: <https://x.")),
         ("a receiver", text.replace("an@so.example.gov.vn", "binh@so.example.gov.vn")),

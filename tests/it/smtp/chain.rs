@@ -21,6 +21,8 @@ pub struct Row {
     pub outcomes: BTreeMap<i64, Outcome>,
     /// These must not go any more when it comes to it.
     pub recalled: Vec<i64>,
+    /// These came back, since the one in front of them hung.
+    pub released: Vec<i64>,
 }
 
 impl Row {
@@ -62,6 +64,10 @@ impl Feed for Row {
 
     async fn recall(&mut self, ticket: i64) -> bool {
         self.recalled.contains(&ticket)
+    }
+
+    async fn release(&mut self, ticket: i64) {
+        self.released.push(ticket);
     }
 
     async fn done(&mut self, ticket: i64, outcome: Outcome) {
@@ -241,4 +247,23 @@ async fn the_bytes_of_a_mail_that_moves_to_another_connection_stay_its_own() {
     let messages = server.messages();
     assert_eq!((messages.len(), messages[0].to.as_slice()), (1, &["r1@so.example.vn".to_owned()][..]));
     assert_eq!(messages[0].text(), "Message-ID: <1@bantin.example.vn>\r\n\r\nTin 1\r\n");
+}
+
+#[tokio::test]
+async fn a_mail_behind_one_that_hangs_takes_another_way_and_is_not_sent_here() {
+    let server = SmtpServer::start().await;
+    server.script(Step::Body, Act::Hold);
+    let relays = one(&server);
+    let sending = tokio::spawn(async move {
+        let mut row = Row::of_many(2);
+        row.send(&relays).await;
+        row
+    });
+    // The other end of the hang: after the mail behind it was given back.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    server.release();
+    let row = sending.await.unwrap();
+    assert_eq!((row.released.as_slice(), row.kinds()), (&[1][..], vec!["sent".to_owned()]));
+    server.wait_until(SOON, "end of the connection", |server| server.open() == 0).await;
+    assert_eq!(server.taken(), 1);
 }

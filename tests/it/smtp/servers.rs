@@ -37,7 +37,8 @@ impl Marked {
         let n = self.waiting.pop_front()?;
         let to = if is_gone(n) { format!("gone{n}@so.example.vn") } else { format!("r{n}@so.example.vn") };
         let long = "Nội dung của một bản tin.\r\n.một dòng bắt đầu bằng dấu chấm\r\n".repeat(40);
-        let text = format!("Subject: Tin\r\nTo: <{to}>\r\nMessage-ID: <{n}@bantin.example.vn>\r\n\r\n{long}{}\r\n", mark(n));
+        let text =
+            format!("Subject: Tin\r\nTo: <{to}>\r\nMessage-ID: <{n}@bantin.example.vn>\r\n\r\n{long}{}\r\n", mark(n));
         out.extend_from_slice(text.as_bytes());
         Some(Mail { ticket: n, from: SENDER.into(), to: address(&to) })
     }
@@ -50,6 +51,10 @@ impl Feed for Marked {
 
     async fn recall(&mut self, _: i64) -> bool {
         false
+    }
+
+    async fn release(&mut self, ticket: i64) {
+        self.waiting.push_back(ticket);
     }
 
     async fn done(&mut self, ticket: i64, outcome: Outcome) {
@@ -77,7 +82,8 @@ async fn marks(folder: &Path, expected: usize) -> BTreeMap<i64, usize> {
         let mut times = BTreeMap::new();
         for file in found {
             let text = String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned();
-            let Some(n) = text.split("dau-hieu-").nth(1).and_then(|rest| rest.split("-het").next()?.parse().ok()) else {
+            let Some(n) = text.split("dau-hieu-").nth(1).and_then(|rest| rest.split("-het").next()?.parse().ok())
+            else {
                 continue;
             };
             assert_eq!(text.matches("dau-hieu-").count(), 1, "no text holds another's");
