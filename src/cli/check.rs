@@ -180,7 +180,7 @@ fn guard(report: &mut Report, config: &Config) {
             folder.display()
         ),
         None => {
-            report.fault("[email] folder: missing; with [site] production = false, mails that are not sent lie there")
+            report.fault("[email] folder: missing; with [site] production = false, mails that are not sent lie there");
         }
     }
 }
