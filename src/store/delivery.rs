@@ -124,16 +124,9 @@ pub struct QueueDepth {
 
 const TAKE_CHANGE: &str = "UPDATE change SET processed_at = $2 WHERE id = $1 AND processed_at IS NULL AND NOT held";
 
-// Takes nothing: it only keeps other replicas from the change until the transaction ends, and says whether it is open.
-const HOLD_CHANGE: &str =
-    "UPDATE change SET processed_at = processed_at WHERE id = $1 AND processed_at IS NULL AND NOT held";
-
 // People hear of an article once: when it enters a feed they follow (`since` equals the change's moment). The unique
 // index turns away whoever had it already, by another feed or an earlier publication.
-macro_rules! fan_out_people {
-    ($limit:literal) => {
-        concat!(
-            "
+const FAN_OUT_PEOPLE: &str = "
     INSERT INTO delivery (lane, channel, kind, state, subscriber_id, article_id, change_id, due_at, created_at)
     SELECT 'immediate', 'email', 'published', 'pending', s.subscriber_id, ch.article_id, ch.id, $2, ch.seen_at
     FROM change ch
@@ -142,16 +135,7 @@ macro_rules! fan_out_people {
     JOIN subscription s ON s.feed_id = fa.feed_id AND s.channel = 'email' AND s.frequency = 'immediate'
                        AND s.state = 'confirmed' AND s.since <= ch.seen_at
     WHERE ch.id = $1 AND ch.people AND ch.kind <> 'withdrawn'
-    ",
-            $limit,
-            " ON CONFLICT DO NOTHING"
-        )
-    };
-}
-const FAN_OUT_PEOPLE: &str = fan_out_people!("");
-// The first of very many, committed before the rest: their mails go out meanwhile. As many as HEAD.
-const FAN_OUT_HEAD: &str = fan_out_people!("LIMIT 1000");
-const HEAD: u64 = 1000;
+    ON CONFLICT DO NOTHING";
 
 // A mail that was cancelled while it was on its way (its article went and came back meanwhile) is that mail again: a second
 // one beside it would go out twice.
@@ -278,34 +262,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails; nothing happened then.
-    pub async fn fan_out(&self, change_id: i64, now: Timestamp) -> Result<Option<u64>> {
-        self.fan_out_telling(change_id, now, || {}).await
-    }
-
-    /// The same. Where very many people hear of it, the first of them have their rows before the others, and `first` is
-    /// called then: in a transaction of its own that leaves the change open, so that a crash in between only means that
-    /// the rows of the others are made later.
-    ///
-    /// # Errors
-    /// When the database fails; the change is open then.
     #[tracing::instrument(level = "debug", skip_all)]
-    pub async fn fan_out_telling(
-        &self,
-        change_id: i64,
-        now: Timestamp,
-        first: impl FnOnce() + Send,
-    ) -> Result<Option<u64>> {
+    pub async fn fan_out(&self, change_id: i64, now: Timestamp) -> Result<Option<u64>> {
         let mut tx = self.begin().await?;
-        if exec!(&mut tx, sqlx::query(HOLD_CHANGE).bind(change_id))? == 0 {
-            return Ok(None);
-        }
-        exec!(&mut tx, sqlx::query(REVIVE).bind(change_id))?;
-        let head = exec!(&mut tx, sqlx::query(FAN_OUT_HEAD).bind(change_id).bind(now.0))?;
-        if head == HEAD {
-            tx.commit().await?;
-            first();
-            tx = self.begin().await?;
-        }
         if exec!(&mut tx, sqlx::query(TAKE_CHANGE).bind(change_id).bind(now.0))? == 0 {
             return Ok(None);
         }
@@ -313,7 +272,7 @@ impl Store {
         let people = exec!(&mut tx, sqlx::query(FAN_OUT_PEOPLE).bind(change_id).bind(now.0))?;
         let endpoints = exec!(&mut tx, sqlx::query(FAN_OUT_ENDPOINTS).bind(change_id).bind(now.0))?;
         tx.commit().await?;
-        Ok(Some(head + people + endpoints))
+        Ok(Some(people + endpoints))
     }
 
     /// The most urgent lane of a channel in which something is due, if anything is. Only reads: whoever waits for work

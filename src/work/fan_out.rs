@@ -31,8 +31,7 @@ impl FanOut {
                 return Ok(made);
             }
             for change in open {
-                let bell = || self.wakes.mails.notify_one();
-                let Some(rows) = self.store.fan_out_telling(change.id, self.clock.now(), bell).await? else { continue };
+                let Some(rows) = self.store.fan_out(change.id, self.clock.now()).await? else { continue };
                 tracing::debug!(
                     change.id = change.id,
                     article.id = change.article_id,

@@ -9,7 +9,7 @@ use loa::notify::smtp::Pool;
 use loa::notify::smtp::feed::{Desk, Feed, Mail};
 use loa::notify::smtp::relays::{Relays, Unsent};
 
-use crate::support::smtp_server::{Act, Options, SmtpServer, Step};
+use crate::support::smtp_server::{Act, Behind, Options, SmtpServer, Step};
 
 use super::sink::Sink;
 use super::{SENDER, SOON, address, hasty, kind, settings, sink};
@@ -173,7 +173,7 @@ async fn a_server_that_ends_with_a_farewell_after_some_mails_gets_the_rest_over_
 
 #[tokio::test]
 async fn a_server_that_does_not_bear_an_envelope_behind_a_dot_gets_each_by_itself() {
-    let server = SmtpServer::with(Options { strict_order: true, ..Options::default() });
+    let server = SmtpServer::with(Options { behind_the_dot: Behind::Refused, ..Options::default() });
     let mut row = Row::of_many(6);
     row.send(&one(&server)).await;
     assert_eq!(row.kinds(), vec!["sent"; 6]);
@@ -183,7 +183,7 @@ async fn a_server_that_does_not_bear_an_envelope_behind_a_dot_gets_each_by_itsel
 
 #[tokio::test]
 async fn a_server_that_throws_away_what_stands_behind_a_dot_gets_each_by_itself() {
-    let server = SmtpServer::with(Options { deaf_behind_the_dot: true, ..Options::default() });
+    let server = SmtpServer::with(Options { behind_the_dot: Behind::Dropped, ..Options::default() });
     let mut row = Row::of_many(6);
     row.send(&hasty(&server, Duration::from_millis(300)).into()).await;
     assert_eq!(row.kinds(), vec!["sent"; 6]);

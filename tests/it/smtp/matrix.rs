@@ -9,7 +9,7 @@ use loa::notify::smtp::Pool;
 use loa::notify::smtp::relays::Relays;
 use loa::notify::smtp::settings::Deadlines;
 
-use crate::support::smtp_server::{Act, Options, SmtpServer, Step};
+use crate::support::smtp_server::{Act, Behind, Options, SmtpServer, Step};
 
 use super::chain::Row;
 use super::settings;
@@ -46,7 +46,7 @@ fn servers() -> Vec<(&'static str, Options)> {
         ("pipelining", usual()),
         ("no pipelining", Options { pipelining: false, ..usual() }),
         ("tiny window", Options { window: Some(2048), bite: 7, ..usual() }),
-        ("strict order", Options { strict_order: true, ..usual() }),
+        ("strict order", Options { behind_the_dot: Behind::Refused, ..usual() }),
     ]
 }
 

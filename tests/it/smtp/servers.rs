@@ -1,4 +1,4 @@
-//! Laws against servers that people run: Postfix, Exim and OpenSMTPD of Debian, started privately by `tests/run`. Mail
+//! Laws against servers that people run: Postfix, Exim and `OpenSMTPD` of Debian, started privately by `tests/run`. Mail
 //! after mail over few connections, receivers who are refused among them; each text arrives once, at its own receiver.
 
 use std::collections::{BTreeMap, VecDeque};

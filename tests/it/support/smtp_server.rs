@@ -103,6 +103,18 @@ pub enum Encryption {
     Implicit,
 }
 
+/// What becomes of an envelope that stands behind a final dot (RFC 2920 §3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Behind {
+    /// It is read as any other.
+    #[default]
+    Read,
+    /// It is answered by 503.
+    Refused,
+    /// It is thrown away unread.
+    Dropped,
+}
+
 /// What the server can do.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -122,10 +134,8 @@ pub struct Options {
     pub certified: &'static str,
     /// Listen here again after another server was stopped.
     pub port: u16,
-    /// Answer 503 to an envelope that stands behind a final dot, though PIPELINING is offered.
-    pub strict_order: bool,
-    /// Throw away what stands behind a final dot, though PIPELINING is offered.
-    pub deaf_behind_the_dot: bool,
+    /// What becomes of an envelope that stands behind a final dot, though PIPELINING is offered.
+    pub behind_the_dot: Behind,
     /// Read at most so many bytes of a message at a time.
     pub bite: usize,
     /// The receive buffer of each connection, if it is to be a tiny one.
@@ -143,8 +153,7 @@ impl Default for Options {
             encryption: Encryption::None,
             certified: "127.0.0.1",
             port: 0,
-            strict_order: false,
-            deaf_behind_the_dot: false,
+            behind_the_dot: Behind::Read,
             bite: 16 * 1024,
             window: None,
         }

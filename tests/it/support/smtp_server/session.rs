@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Act, Encryption, Message, Shared, Step};
+use super::{Act, Behind, Encryption, Message, Shared, Step};
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
@@ -301,7 +301,7 @@ impl Session {
 
     async fn mail(&mut self, line: &str) -> io::Result<()> {
         let chained = std::mem::take(&mut self.chained);
-        if chained && self.shared.options.strict_order {
+        if chained && self.shared.options.behind_the_dot == Behind::Refused {
             self.transaction = Transaction::default();
             return self.say("503 5.5.1 too early").await;
         }
@@ -383,7 +383,7 @@ impl Session {
                     self.chained = !self.buffer.is_empty();
                     if self.chained {
                         self.shared.update(|seen| seen.chained += 1);
-                        if self.shared.options.deaf_behind_the_dot {
+                        if self.shared.options.behind_the_dot == Behind::Dropped {
                             self.buffer.clear();
                         }
                     }
