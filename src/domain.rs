@@ -14,5 +14,6 @@ pub mod roll;
 pub mod scope;
 pub mod selection;
 pub mod site;
+pub mod staging;
 pub mod subscriber;
 pub mod verp;

@@ -12,6 +12,8 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::fault::Fault;
+use crate::config::secret::SecretUrl;
 use crate::config::sections::{LogFormat, OldAddressSection, OldIds, Transport as TransportConfig};
 use crate::domain::delivery::Outcome;
 use crate::domain::feed::{FeedOrigin, FeedSpec};
@@ -21,14 +23,16 @@ use crate::domain::subscriber::{EmailAddress, Frequency};
 use crate::domain::verp::ReturnPath;
 use crate::http::client::{Client, Settings as HttpSettings};
 use crate::http::guard::Guard;
+use crate::notify::email::dkim::{Key, Signer};
 use crate::notify::email::sender::Sender;
 use crate::notify::email::{Personal, Prepared, Purpose};
 use crate::notify::folder::Folder;
 use crate::notify::inbound::lmtp::Lmtp;
 use crate::notify::inbound::maildir::Maildir;
 use crate::notify::message::line::Line;
-use crate::notify::message::{Templates, sample};
-use crate::notify::smtp::{Envelope, Pool, settings::Settings as SmtpSettings};
+use crate::notify::message::{MessageError, Templates, sample};
+use crate::notify::smtp::relays::Relays;
+use crate::notify::smtp::settings::Settings as SmtpSettings;
 use crate::schedule::{Beats, Work, follow};
 use crate::source::SMALL;
 use crate::store::engine::Store;
@@ -39,7 +43,7 @@ use crate::web::{self, Doors};
 use crate::work::access;
 use crate::work::bounces::Bounces;
 use crate::work::compose::Composer;
-use crate::work::deliver_mail::{Mailer, Transport};
+use crate::work::deliver_mail::{Mailer, Staging, Transport};
 use crate::work::deliver_webhook::Webhooks;
 use crate::work::digest::Digests;
 use crate::work::fan_out::FanOut;
@@ -141,18 +145,73 @@ pub fn sender(config: &Config) -> Sender {
     }
 }
 
-/// Settings of the relay, if mails go through one.
+/// Settings and weight of each relay; none if mails go into a folder.
 ///
 /// # Errors
-/// What is wrong with the relay's URL.
-pub fn relay(config: &Config) -> anyhow::Result<Option<SmtpSettings>> {
-    let TransportConfig::Smtp(url) = &config.email.transport else { return Ok(None) };
+/// What is wrong with a relay's URL.
+pub fn relays(config: &Config) -> anyhow::Result<Vec<(SmtpSettings, u32)>> {
+    let email = &config.email;
+    let TransportConfig::Smtp(url) = &email.transport else { return Ok(Vec::new()) };
     let host = config.site.base_url.host_str().unwrap_or("localhost");
-    let mut settings = SmtpSettings::parse(url.expose(), config.email.hello.as_deref().unwrap_or(host))
-        .map_err(|e| anyhow!("[email] {e}"))?;
-    settings.connections = config.email.connections;
-    settings.rate = config.email.rate;
-    Ok(Some(settings))
+    let one = |url: &SecretUrl, connections: Option<usize>, rate: Option<u32>| {
+        let mut settings = SmtpSettings::parse(url.expose(), email.hello.as_deref().unwrap_or(host))
+            .map_err(|e| anyhow!("[email] {e}"))?;
+        settings.connections = connections.unwrap_or(email.connections);
+        settings.rate = rate.unwrap_or(email.rate);
+        anyhow::Ok(settings)
+    };
+    if email.relays.is_empty() {
+        return Ok(vec![(one(url, None, None)?, 1)]);
+    }
+    email.relays.iter().map(|r| Ok((one(&r.url, r.connections, r.rate)?, r.weight))).collect()
+}
+
+/// Where mails go, and who is kept from them. `international` learns whether the relay takes addresses beyond ASCII; of
+/// several each would have to, so that it learns nothing then.
+///
+/// # Errors
+/// What is wrong with a relay, or with the staging guard.
+pub fn transport(config: &Config, international: &Arc<AtomicBool>) -> anyhow::Result<Transport> {
+    let email = &config.email;
+    if let TransportConfig::Folder(path) = &email.transport {
+        return Ok(Transport::Folder(Folder::new(path)));
+    }
+    let mut relays = relays(config)?;
+    if let [(only, _)] = relays.as_mut_slice() {
+        only.international = Arc::clone(international);
+    }
+    let relays = Relays::new(relays);
+    if config.site.production {
+        return Ok(Transport::Smtp(relays));
+    }
+    let folder = email.folder.as_ref().context(
+        "[email] folder: missing; with [site] production = false, mails to those whom [email] only does not list lie there",
+    )?;
+    Ok(Transport::Staging(relays, Staging { only: email.only.clone().into(), folder: Folder::new(folder) }))
+}
+
+/// The keys that sign mails.
+///
+/// # Errors
+/// Each key that cannot be used, with its place.
+pub fn signer(config: &Config) -> Result<Signer, Vec<Fault>> {
+    let (mut keys, mut faults) = (Vec::new(), Vec::new());
+    for section in &config.email.dkim {
+        let domain = section.domain.as_deref().unwrap_or(config.email.from.address.domain());
+        match Key::read(&section.key, domain, &section.selector) {
+            Ok(key) => keys.push(key),
+            Err(e) => faults.push(Fault::new(section.place.clone(), format!("[[email.dkim]] key: {e}"))),
+        }
+    }
+    if faults.is_empty() { Ok(Signer::new(keys)) } else { Err(faults) }
+}
+
+/// The templates of mails: the operator's over the built-in ones.
+///
+/// # Errors
+/// Every file that is no template, with its line.
+pub fn templates(config: &Config) -> Result<Templates, MessageError> {
+    Templates::load(config.email.templates.as_deref())
 }
 
 /// The guarded client for endpoints.
@@ -356,28 +415,33 @@ impl Service {
     }
 
     fn mailer(&self) -> anyhow::Result<Mailer> {
-        let templates = Templates::load(None)?;
+        let templates = templates(&self.config)?;
         let sender = sender(&self.config);
         let keys = self.subscribe.keys().clone();
-        let composer =
-            Composer::new(self.store.clone(), self.site.clone(), templates, sender, keys).returning(self.return_path());
-        let (transport, connections) = match (&self.config.email.transport, relay(&self.config)?) {
-            (TransportConfig::Folder(path), _) => (Transport::Folder(Folder::new(path)), 4),
-            (TransportConfig::Smtp(_), settings) => {
-                let mut settings = settings.context("[email] url")?;
-                settings.international = Arc::clone(&self.international);
-                let connections = settings.connections;
-                let pool = Pool::new(settings);
-                let asked = pool.clone();
-                // Asked at once, so that the form knows before the first mail.
-                tokio::spawn(async move {
-                    if let Err(e) = asked.check().await {
-                        tracing::warn!("the relay cannot be asked what it takes: {e}");
-                    }
-                });
-                (Transport::Smtp(pool), connections)
+        let signer = signer(&self.config)
+            .map_err(|faults| anyhow!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+        let composer = Composer::new(self.store.clone(), self.site.clone(), templates, sender, keys)
+            .signing(signer)
+            .returning(self.return_path());
+        let transport = transport(&self.config, &self.international)?;
+        let connections = match &transport {
+            Transport::Folder(_) => 4,
+            Transport::Smtp(relays) => relays.connections(),
+            Transport::Staging(relays, staging) => {
+                self.metrics.staging();
+                tracing::warn!(
+                    listed = staging.only.len(),
+                    "this is not production ([site] production = false): mail goes only to those whom [email] only \
+                     lists, everyone else's is written into {}",
+                    staging.folder.path().display()
+                );
+                relays.connections()
             }
         };
+        if let Transport::Smtp(relays) | Transport::Staging(relays, _) = &transport {
+            let relays = relays.clone();
+            tokio::spawn(async move { relays.ask().await });
+        }
         Ok(Mailer::new(
             self.store.clone(),
             self.clock.clone(),
@@ -554,12 +618,14 @@ fn maildir_work(bounces: Bounces, maildir: Maildir) -> Work {
 /// What is wrong with the configuration or the templates; what the relay says is the outcome.
 pub async fn send_test(config: &Config, clock: &Clock, to: &EmailAddress) -> anyhow::Result<Outcome> {
     let (site, sender) = (config.site(), sender(config));
-    let templates = Templates::load(None)?;
+    let templates = templates(config)?;
     let sample = sample::samples(site.locale).into_iter().find(|s| s.mail.is_bulk()).context("a sample mail")?;
     let content = templates.render(&site, site.locale, &sample.mail)?;
     let archive = site.base_url.to_string();
     let purpose = Purpose::Bulk { frequency: Frequency::Immediate, archive: &archive };
-    let prepared = Prepared::new(&site, &sender, purpose, clock.now(), &content)?;
+    let signer = signer(config)
+        .map_err(|faults| anyhow!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let prepared = Prepared::new(&site, &sender, purpose, clock.now(), &content)?.signed(&Arc::new(signer));
     // Tokens of no key: the links of a test lead to "this link is not valid".
     let token = "A".repeat(TOKEN_LEN);
     let message_id = format!("test.{}", clock.now().millis());
@@ -573,16 +639,10 @@ pub async fn send_test(config: &Config, clock: &Clock, to: &EmailAddress) -> any
         unsubscribe_mail: None,
     };
     prepared.write(&personal, &mut bytes);
-    Ok(match (&config.email.transport, relay(config)?) {
-        (TransportConfig::Smtp(_), Some(settings)) => {
-            let pool = Pool::new(settings);
-            let outcome = pool.send(&Envelope { from: sender.address.as_str(), to }, &bytes).await;
-            pool.close().await;
-            outcome
-        }
-        (TransportConfig::Folder(path), _) => Folder::new(path).deliver(&message_id, &bytes).await,
-        (TransportConfig::Smtp(_), None) => anyhow::bail!("[email] url is missing"),
-    })
+    let transport = transport(config, &Arc::default())?;
+    let outcome = transport.send(sender.address.as_str(), to, &message_id, &bytes).await;
+    transport.close().await;
+    Ok(outcome)
 }
 
 /// The form of log lines that the configuration asks for.

@@ -41,6 +41,8 @@ pub struct Claimed {
     pub opt_in_id: Option<i64>,
     /// Tries so far, this one included.
     pub attempts: i64,
+    /// Tries before this one that ended in doubt: the message may have arrived already.
+    pub doubts: i64,
     /// When it was made: the date of the mail, the same on every retry.
     pub created_at: i64,
     /// The revision by the change that caused it; 0 without one. Part of ids that stay the same on every retry.
@@ -203,6 +205,9 @@ macro_rules! claim {
         COALESCE((SELECT s.public_id FROM subscriber s WHERE s.id = delivery.subscriber_id), 0) AS public_id,
         COALESCE((SELECT s.locale FROM subscriber s WHERE s.id = delivery.subscriber_id), 'vi') AS locale,
         COALESCE((SELECT ch.revision FROM change ch WHERE ch.id = delivery.change_id), 0) AS revision,
+        CASE WHEN attempts > 1 THEN
+            (SELECT count(*) FROM attempt t WHERE t.delivery_id = delivery.id AND t.cause = 'in_doubt')
+        ELSE 0 END AS doubts,
         CASE WHEN channel = 'email' AND kind = 'published' THEN
             (SELECT string_agg(CAST(fa.feed_id AS TEXT), ',' ORDER BY fa.feed_id)
              FROM subscription w

@@ -63,6 +63,7 @@ struct Inner {
     returned: Family<Counter>,
     suppressed: Family<Gauge>,
     waves: Gauge,
+    staging: Gauge,
     digests: Family<Counter>,
     job_success: Family<Gauge>,
     job_failures: Family<Counter>,
@@ -115,6 +116,13 @@ impl Metrics {
             suppressed: r.gauges("loa_suppressed_addresses", &["reason"], "Addresses that get no mail."),
             waves: r
                 .gauges("loa_bounce_waves", &[], "Domains whose \"no such user\" is not believed at the moment.")
+                .with(&[]),
+            staging: r
+                .gauges(
+                    "loa_staging_guard",
+                    &[],
+                    "1 where mail goes only to listed people, since this is not production.",
+                )
                 .with(&[]),
             digests: r.counters("loa_digest_runs_total", &["frequency", "result"], "Digest runs, made or empty."),
             job_success: r.gauges(
@@ -187,6 +195,17 @@ impl Metrics {
     pub fn queue(&self, lane: Lane, due: u64, oldest: Duration) {
         self.0.due.with(&[lane.as_str()]).set(float(due));
         self.0.due_age.with(&[lane.as_str()]).set(oldest.as_secs_f64());
+    }
+
+    /// Mail goes only to listed people here.
+    pub fn staging(&self) {
+        self.0.staging.set(1.0);
+    }
+
+    /// Whether mail goes only to listed people here.
+    #[must_use]
+    pub fn is_staging(&self) -> bool {
+        self.0.staging.get() > 0.0
     }
 
     /// An outcome came after the lease of its delivery had gone to another.

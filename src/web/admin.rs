@@ -88,7 +88,7 @@ pub async fn dashboard(req: HttpRequest, shared: Data<Shared>) -> Result<HttpRes
         "name": session.name, "csrf": session.csrf, "sources": sources, "queue": queue, "changes": changes,
         "endpoints": endpoints, "subscriptions": shared.store.count_subscriptions().await?,
         "feeds": shared.publisher.all().len(), "troubles": troubles(&shared, visit), "findings": findings(&shared),
-        "refusals": refusals(&shared, visit).await?, "note": note(&req, visit),
+        "refusals": refusals(&shared, visit).await?, "staging": shared.metrics.is_staging(), "note": note(&req, visit),
     });
     shared.view.private("admin.html", visit, "admin", with)
 }

@@ -16,6 +16,7 @@ use crate::domain::selection::query;
 use crate::domain::site::Site;
 use crate::domain::subscriber::{EmailAddress, Frequency, Locale};
 use crate::domain::verp::{self, ReturnPath};
+use crate::notify::email::dkim::Signer;
 use crate::notify::email::id::{message_id_article, message_id_confirm, message_id_digest};
 use crate::notify::email::sender::Sender;
 use crate::notify::email::{Personal, Prepared, Purpose};
@@ -81,6 +82,7 @@ pub struct Composer {
     keys: KeyRing,
     /// Makes an address of its own for each mail to come back to, where there is a mailbox for it.
     returns: Option<ReturnPath>,
+    signer: Arc<Signer>,
 }
 
 /// What a batch shares: each article, feed and content is read and made once.
@@ -102,8 +104,15 @@ struct Batch {
 impl Composer {
     /// A composer that speaks for this site.
     #[must_use]
-    pub const fn new(store: Store, site: Site, templates: Templates, sender: Sender, keys: KeyRing) -> Self {
-        Self { store, site, templates, sender, keys, returns: None }
+    pub fn new(store: Store, site: Site, templates: Templates, sender: Sender, keys: KeyRing) -> Self {
+        Self { store, site, templates, sender, keys, returns: None, signer: Arc::default() }
+    }
+
+    /// The same, with every mail signed.
+    #[must_use]
+    pub fn signing(mut self, signer: Signer) -> Self {
+        self.signer = Arc::new(signer);
+        self
     }
 
     /// The same composer, whose mails come back to addresses of their own.
@@ -306,7 +315,9 @@ impl Composer {
         date: Timestamp,
     ) -> std::result::Result<Arc<Prepared>, String> {
         let content = self.templates.render(&self.site, locale, mail).map_err(|e| e.to_string())?;
-        Prepared::new(&self.site, &self.sender, purpose, date, &content).map(Arc::new).map_err(|e| e.to_string())
+        Prepared::new(&self.site, &self.sender, purpose, date, &content)
+            .map(|prepared| Arc::new(prepared.signed(&self.signer)))
+            .map_err(|e| e.to_string())
     }
 
     fn letter(

@@ -87,8 +87,13 @@ impl Settler {
 
     /// Puts a delivery back without a try, to be due at `due_at`.
     pub async fn put_back(&self, id: i64, lease: i64, wait: Duration, why: &str) {
+        self.put_back_for(id, lease, wait, Cause::Busy, why).await;
+    }
+
+    /// The same, for a cause that an operator wants to see.
+    pub async fn put_back_for(&self, id: i64, lease: i64, wait: Duration, cause: Cause, why: &str) {
         let due_at = self.clock.now().plus(wait).0;
-        let (lease, cause, detail) = (lease.to_string(), Some(Cause::Busy.as_str()), why.to_owned());
+        let (lease, cause, detail) = (lease.to_string(), Some(cause.as_str()), why.to_owned());
         self.send(Settle { id, lease, state: Settled::Pending, due_at, untried: 1, cause, detail, bounce: None }).await;
     }
 

@@ -1,5 +1,7 @@
 //! Laws: mail. What a reader is told, and that it arrives as it was meant, read back by a parser that is not loa's own.
 
+mod signed;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::LazyLock;
@@ -207,7 +209,7 @@ fn an_article_in_three_feeds_stands_once_in_a_digest_which_names_the_others() {
     assert_eq!(content.text.matches("/tin/2-het").count(), 1, "{}", content.text);
     assert!(content.text.contains("Cũng có trong: Chuyên mục 2, Chuyên mục 3"), "{}", content.text);
     assert!(content.html.contains("Cũng có trong: Chuyên mục 2, Chuyên mục 3"));
-    assert_eq!(&*content.subject, "[Bản tin ngày 23/11] 3 tin mới về Chuyên mục 1, Chuyên mục 3");
+    assert_eq!(&*content.subject, "[Bản tin ngày 23/11] 3 tin mới: Chuyên mục 1, Chuyên mục 3");
 }
 
 #[test]

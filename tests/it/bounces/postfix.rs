@@ -32,9 +32,9 @@ impl Postfix {
     /// Starts it, or nothing (and a word about it) where it cannot be had. Mail for `so.example.vn` goes to `next`, mail
     /// for `bantin.example.vn` by `home` (a transport, or nothing for a Maildir named `bounces`).
     fn start(test: &str, next: u16, home: Option<&str>) -> Option<Self> {
-        let program = std::env::var("LOA_TEST_POSTFIX").ok().filter(|p| !p.is_empty());
+        let program = std::env::var("LOA_TEST_POSTFIX_PROGRAM").ok().filter(|p| !p.is_empty());
         let Some(program) = program else {
-            skip(test, "LOA_TEST_POSTFIX names no Postfix; tests/run, as root, does");
+            skip(test, "LOA_TEST_POSTFIX_PROGRAM names no Postfix; tests/run, as root, does");
             return None;
         };
         let daemons = "/usr/lib/postfix/sbin";
@@ -128,7 +128,7 @@ impl Postfix {
 
     fn transport(&self) -> Transport {
         let url = format!("smtp://127.0.0.1:{}?tls=none", self.port);
-        Transport::Smtp(Pool::new(Settings::parse(&url, "bantin.example.vn").expect("an address")))
+        Transport::Smtp(Pool::new(Settings::parse(&url, "bantin.example.vn").expect("an address")).into())
     }
 }
 

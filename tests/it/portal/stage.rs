@@ -150,7 +150,7 @@ impl Stage {
         let keys = access::link_keys(&store, &clock).await.expect("keys");
         let sender = "Bản tin <bantin@example.vn>".parse().expect("a sender");
         let composer = Composer::new(store.clone(), site(), Templates::load(None).expect("templates"), sender, keys);
-        let transport = Transport::Smtp(Pool::new(relay));
+        let transport = Transport::Smtp(Pool::new(relay).into());
         let mailer = Mailer::new(store.clone(), clock.clone(), composer, transport, 2, wakes.clone(), metrics.clone());
         let guard = Guard::new(vec!["127.0.0.1/32".parse().expect("a network")], Vec::new());
         let client = Client::new(guard, HttpSettings::default()).expect("a client");

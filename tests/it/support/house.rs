@@ -356,7 +356,7 @@ impl House {
 
     /// A mail worker over the house's relay.
     pub fn mailer(&self) -> Running {
-        self.mailer_to(Transport::Smtp(Pool::new(self.smtp())))
+        self.mailer_to(Transport::Smtp(Pool::new(self.smtp()).into()))
     }
 
     /// How the house's relay is reached.

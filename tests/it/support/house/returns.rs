@@ -41,7 +41,7 @@ impl House {
     pub async fn send_returning(&self) -> Vec<Message> {
         let before = self.relay.messages().len();
         let composer = self.composer().returning(Some(self.returns()));
-        let running = self.mailer_by(composer, Transport::Smtp(Pool::new(self.smtp())));
+        let running = self.mailer_by(composer, Transport::Smtp(Pool::new(self.smtp()).into()));
         self.quiet("email").await;
         running.stop().await;
         self.relay.messages().split_off(before)
