@@ -12,6 +12,7 @@ pub mod history;
 pub mod keys;
 pub mod lease;
 pub mod presence;
+pub mod push;
 pub mod search;
 pub mod selection;
 pub mod source;

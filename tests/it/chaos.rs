@@ -155,7 +155,7 @@ impl Stage {
     fn judge(&mut self, kills: usize) -> (usize, usize) {
         let (waiting, sent) = block_on(async {
             let store = Store::open(&self.store).await.expect("the database opens");
-            let waiting = store.queue_depth().await.expect("it answers");
+            let waiting = store.queue_depth(Clock::system().now()).await.expect("it answers");
             let counts = store.delivery_counts(None).await.expect("it answers");
             store.close().await;
             (waiting, counts)
