@@ -411,12 +411,13 @@ impl House {
         worker.stop().await;
     }
 
-    /// Waits until nothing of a channel is due or on its way.
+    /// Waits until nothing of a channel is due or on its way, but for endpoints that are left in peace.
     pub async fn quiet(&self, channel: &str) {
         let now = self.clock.now().millis();
         let busy = format!(
             "SELECT count(*) FROM delivery WHERE channel = '{channel}' AND state = 'pending'
-             AND (due_at <= {now} OR lease IS NOT NULL)"
+             AND (lease IS NOT NULL OR (due_at <= {now} AND NOT EXISTS (
+                 SELECT 1 FROM push_queue q WHERE q.subscriber_id = delivery.subscriber_id AND q.rests_until > {now})))"
         );
         self.base.until("the outbox to be worked off", &busy, 0).await;
     }

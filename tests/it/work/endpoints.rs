@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use loa::store::endpoint::CatchUp;
+
 use crate::support::house::hook::Hook;
 use crate::support::house::{House, ORGANISATION, hours};
 
@@ -62,7 +64,7 @@ async fn the_events_of_a_failing_endpoint_wait_and_none_is_lost() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_says_gone_is_disabled_and_its_events_wait() {
+async fn an_endpoint_that_says_gone_is_disabled_and_after_it_is_enabled_again_it_has_every_event() {
     let house = House::sqlite().await;
     let hook = Hook::start().await;
     let id = house.endpoint(&hook, &["tat-ca"]).await;
@@ -71,14 +73,22 @@ async fn an_endpoint_that_says_gone_is_disabled_and_its_events_wait() {
     house.post().await;
     let endpoint = house.base.store.endpoint_by_subscriber(id).await.expect("read").expect("there");
     assert_eq!((endpoint.disabled_at.is_some(), endpoint.disabled_reason.as_deref()), (true, Some("410 Gone")));
-    assert_eq!(house.base.lines(STATES).await, ["dead gone 1"]);
+    assert_eq!(house.base.lines(STATES).await, ["pending - 1", "pending gone 1"]);
     hook.answer(Some(204));
     house.publish("tin-moi", ORGANISATION);
     house.news().await;
-    house.post().await;
+    let worker = house.webhooks();
+    let depth = house.base.store.queue_depth(house.clock.now().plus(hours(9))).await.expect("read");
+    assert_eq!(depth[0].oldest, house.clock.now().plus(hours(9)).millis(), "what waits for it is not overdue");
+    worker.stop().await;
     assert_eq!(hook.posts().len(), 1, "nothing is posted to it");
-    assert_eq!(house.base.lines(STATES).await, ["dead gone 1", "pending busy 1"]);
-    assert_eq!(house.base.number("SELECT attempts FROM delivery WHERE state = 'pending'").await, 0);
+    house.base.store.enable_endpoint(id, CatchUp::Oldest, house.clock.now()).await.expect("enabled");
+    house.post().await;
+    assert_eq!(hook.kinds()[1..], ["article.published", "endpoint.disabled", "article.published"]);
+    let seqs: Vec<_> = hook.posts()[1..].iter().map(|p| p.json["seq"].as_i64()).collect();
+    assert_eq!(seqs, [Some(1), Some(2), Some(3)]);
+    assert_eq!(hook.posts()[0].header("webhook-id"), hook.posts()[1].header("webhook-id"));
+    assert_eq!(house.base.lines(STATES).await, ["sent - 3"]);
 }
 
 #[tokio::test]
