@@ -17,6 +17,7 @@ mod manage;
 mod old;
 pub mod pages;
 mod reply;
+mod schemas;
 mod search;
 mod statics;
 mod subscriber;
@@ -205,6 +206,7 @@ fn public(scope: Scope, shared: &Shared) -> Scope {
         .service(both("/manage/{token}", manage::show, manage::act))
         .service(both("/manage/{token}/erase", manage::show_erase, manage::erase))
         .service(both("/u/{token}", leave::show, leave::act))
+        .service(read("/schemas/{type}.json", schemas::one))
         .service(read("/api/openapi.json", api::openapi::document))
         .service(api_v1());
     let scope = if shared.mailbox.is_some() {
@@ -234,9 +236,16 @@ fn api_v1() -> Scope {
             web::resource("/endpoints/{id}")
                 .route(web::get().to(api::endpoints::one))
                 .route(web::head().to(api::endpoints::one))
+                .route(web::patch().to(api::events::change))
                 .route(web::delete().to(api::endpoints::delete))
-                .default_service(otherwise("GET, HEAD, DELETE, OPTIONS")),
+                .default_service(otherwise("GET, HEAD, PATCH, DELETE, OPTIONS")),
         )
+        .service(read("/endpoints/{id}/events", api::events::list))
+        .service(act("/endpoints/{id}/replay", api::events::replay))
+        .service(act("/endpoints/{id}/enable", api::events::enable))
+        .service(act("/endpoints/{id}/disable", api::events::disable))
+        .service(act("/endpoints/{id}/test", api::events::test))
+        .service(act("/endpoints/{id}/token", api::events::token))
         .service(act("/subscriptions", api::subscribe))
         .service(act("/sources/{name}/poll", api::poll))
         .service(act("/sources/{name}/release", api::release))

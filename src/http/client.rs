@@ -257,17 +257,14 @@ impl Inner {
     ) -> Result<(Key, Connection, hyper::Response<Incoming>), Fault> {
         let key: Key = (target.tls, target.host.to_string(), target.port);
         loop {
-            let (mut connection, used) = match self.pool.take(&key) {
-                Some(connection) => {
-                    // Lets the connection's own task notice first that the peer has closed it meanwhile.
-                    tokio::task::yield_now().await;
-                    (connection, true)
-                }
-                None => {
-                    let connection = self.connector.open(target).await?;
-                    self.remember(&key.1, connection.peer);
-                    (connection, false)
-                }
+            let (mut connection, used) = if let Some(connection) = self.pool.take(&key) {
+                // Lets the connection's own task notice first that the peer has closed it meanwhile.
+                tokio::task::yield_now().await;
+                (connection, true)
+            } else {
+                let connection = self.connector.open(target).await?;
+                self.remember(&key.1, connection.peer);
+                (connection, false)
             };
             if let Err(error) = connection.sender.ready().await {
                 if used {

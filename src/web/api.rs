@@ -2,6 +2,7 @@
 //! token is an operator's: it may do all of this.
 
 pub mod endpoints;
+pub mod events;
 pub mod openapi;
 
 use std::future::Future;

@@ -216,16 +216,16 @@ impl Webhooks {
                     continue;
                 }
             };
-            let body = match post.change_id.map(|change| (change, *full)) {
-                Some(key) => match bodies.get(&key) {
-                    Some(body) => body.clone(),
-                    None => {
-                        let body = self.body(&post, *full).await.map_err(|e| (e, rest(&open)))?;
-                        bodies.insert(key, body.clone());
-                        body
-                    }
-                },
-                None => self.body(&post, *full).await.map_err(|e| (e, rest(&open)))?,
+            // Of a change the same is said to all, so it is worded once a claim.
+            let key = post.change_id.map(|change| (change, *full));
+            let body = if let Some(body) = key.and_then(|key| bodies.get(&key)) {
+                body.clone()
+            } else {
+                let body = self.body(&post, *full).await.map_err(|e| (e, rest(&open)))?;
+                if let Some(key) = key {
+                    bodies.insert(key, body.clone());
+                }
+                body
             };
             open.remove(&post.id);
             match body {

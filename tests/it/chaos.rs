@@ -9,6 +9,7 @@ mod postgres;
 mod receiver;
 mod sqlite;
 mod stops;
+mod webhooks;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};

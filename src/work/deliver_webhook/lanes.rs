@@ -65,7 +65,7 @@ struct Lane {
 /// All receivers with work.
 #[derive(Default)]
 pub(super) struct Lanes {
-    lanes: HashMap<i64, Lane>,
+    receivers: HashMap<i64, Lane>,
     machines: HashMap<Machine, Pace>,
     under_way: usize,
     /// Who is served next among those that wait: nobody is always last.
@@ -84,12 +84,12 @@ impl Lanes {
             let most = if lane.failures >= PATIENCE { 1 } else { 2 * lane.pace.window() };
             most.saturating_sub(has)
         };
-        self.lanes.iter().map(|(id, lane)| Room { id: *id, n: room(lane) }).collect()
+        self.receivers.iter().map(|(id, lane)| Room { id: *id, n: room(lane) }).collect()
     }
 
     /// Puts a claimed event into its receiver's queue.
     pub fn add(&mut self, target: &Arc<Target>, waiting: Waiting) {
-        let lane = self.lanes.entry(waiting.post.subscriber_id).or_insert_with(|| Lane {
+        let lane = self.receivers.entry(waiting.post.subscriber_id).or_insert_with(|| Lane {
             target: Arc::clone(target),
             queue: VecDeque::new(),
             pace: Pace::new(RECEIVER.0, RECEIVER.1),
@@ -104,7 +104,8 @@ impl Lanes {
 
     /// Takes the next events that have a slot, one of each receiver in turn, with the machine whose slot they take.
     pub fn take(&mut self, machine_of: impl Fn(&Url) -> Machine) -> Vec<(Arc<Target>, Waiting, Machine)> {
-        let mut ready: Vec<i64> = self.lanes.iter().filter(|(_, l)| !l.queue.is_empty()).map(|(id, _)| *id).collect();
+        let mut ready: Vec<i64> =
+            self.receivers.iter().filter(|(_, l)| !l.queue.is_empty()).map(|(id, _)| *id).collect();
         let mut taken = Vec::new();
         if ready.is_empty() {
             return taken;
@@ -115,7 +116,7 @@ impl Lanes {
         self.turn = self.turn.wrapping_add(1);
         while !ready.is_empty() && self.under_way < MOST_UNDER_WAY {
             ready.retain(|id| {
-                let Some(lane) = self.lanes.get_mut(id) else { return false };
+                let Some(lane) = self.receivers.get_mut(id) else { return false };
                 if lane.pace.room() == 0 || self.under_way >= MOST_UNDER_WAY {
                     return false;
                 }
@@ -141,7 +142,7 @@ impl Lanes {
         if let Some(pace) = self.machines.get_mut(machine) {
             pace.end(how);
         }
-        let Some(lane) = self.lanes.get_mut(&subscriber) else { return false };
+        let Some(lane) = self.receivers.get_mut(&subscriber) else { return false };
         lane.pace.end(how);
         lane.used = Instant::now();
         lane.failures > 0
@@ -149,7 +150,7 @@ impl Lanes {
 
     /// The receiver failed: answers what waited for it here if its patience is used up, or if it asked for a rest.
     pub fn fail(&mut self, subscriber: i64, began: Timestamp, now: Timestamp, rests: bool) -> Vec<Waiting> {
-        let Some(lane) = self.lanes.get_mut(&subscriber) else { return Vec::new() };
+        let Some(lane) = self.receivers.get_mut(&subscriber) else { return Vec::new() };
         if lane.failed_at.is_none_or(|at| at <= began) {
             lane.failures += 1;
             lane.failed_at = Some(now);
@@ -159,7 +160,7 @@ impl Lanes {
 
     /// The receiver took an event after failures: it is well again, and is served slowly at first.
     pub fn recover(&mut self, subscriber: i64) {
-        if let Some(lane) = self.lanes.get_mut(&subscriber) {
+        if let Some(lane) = self.receivers.get_mut(&subscriber) {
             if lane.failures >= PATIENCE {
                 lane.pace.restart();
             }
@@ -169,7 +170,7 @@ impl Lanes {
 
     /// Rounds of failures of a receiver, as far as this process knows.
     pub fn failures(&self, subscriber: i64) -> i64 {
-        self.lanes.get(&subscriber).map_or(0, |lane| lane.failures)
+        self.receivers.get(&subscriber).map_or(0, |lane| lane.failures)
     }
 
     /// Calls under way.
@@ -179,21 +180,21 @@ impl Lanes {
 
     /// Empties a receiver's queue.
     pub fn drain(&mut self, subscriber: i64) -> Vec<Waiting> {
-        self.lanes.get_mut(&subscriber).map(|lane| lane.queue.drain(..).collect()).unwrap_or_default()
+        self.receivers.get_mut(&subscriber).map(|lane| lane.queue.drain(..).collect()).unwrap_or_default()
     }
 
     /// Empties all queues.
     pub fn drain_all(&mut self) -> Vec<Waiting> {
-        self.lanes.values_mut().flat_map(|lane| lane.queue.drain(..)).collect()
+        self.receivers.values_mut().flat_map(|lane| lane.queue.drain(..)).collect()
     }
 
     /// Forgets whoever has had nothing for a while.
     pub fn forget(&mut self) {
-        self.lanes
+        self.receivers
             .retain(|_, lane| lane.pace.under_way() > 0 || !lane.queue.is_empty() || lane.used.elapsed() < MEMORY);
-        if self.lanes.is_empty() {
+        if self.receivers.is_empty() {
             self.machines.clear();
-        } else if self.machines.len() > 4 * self.lanes.len() + 64 {
+        } else if self.machines.len() > 4 * self.receivers.len() + 64 {
             self.machines.retain(|_, pace| pace.under_way() > 0);
         }
     }

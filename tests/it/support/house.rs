@@ -388,9 +388,16 @@ impl House {
         letters
     }
 
+    /// A poll of this moment's change to an article: another text.
+    pub async fn revise(&self, id: &str, category: &str, text: &str) {
+        let paper = Paper { body: text.to_owned(), ..Paper::new(id, category, self.clock.now()) };
+        self.write(&paper);
+        self.news().await;
+    }
+
     /// A webhook worker.
     pub fn webhooks(&self) -> Running {
-        let guard = Guard::new(vec!["127.0.0.1/32".parse().expect("a network")], vec!["bantin.example.vn".to_owned()]);
+        let guard = Guard::new(vec!["127.0.0.0/8".parse().expect("a network")], vec!["bantin.example.vn".to_owned()]);
         let client = Client::new(guard, HttpSettings::default()).expect("a client");
         let worker = Webhooks::new(
             self.base.store.clone(),

@@ -191,7 +191,7 @@ async fn the_description_of_the_api_names_what_is_there_and_nothing_else() {
             assert_eq!(no_token.status, 401, "{method} {path} is not a call of the API");
         }
     }
-    assert_eq!(operations.len(), 9);
+    assert_eq!(operations.len(), 16);
 }
 
 fn collect(value: &Value, into: &mut Vec<String>) {
