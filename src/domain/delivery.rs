@@ -210,6 +210,15 @@ mod tests {
     }
 
     #[test]
+    fn webhooks_are_tried_from_five_seconds_on_for_three_days_and_never_rest_longer_than_ten_hours() {
+        let waits: Vec<u64> = (0..12).map(|round| rest(Channel::Webhook, round, 0.5).as_secs()).collect();
+        assert_eq!((waits[0], waits[11]), (5, 10 * HOUR));
+        assert!(waits.is_sorted() && waits.iter().sum::<u64>() > HOPELESS.as_secs());
+        assert_eq!(rest(Channel::Webhook, 99, 1.0), Duration::from_hours(12), "a fifth longer by chance");
+        assert_eq!(next_attempt(Channel::Webhook, 13, Timestamp::from_millis(0), None, 0.5), None);
+    }
+
+    #[test]
     fn a_wait_that_the_receiver_asks_for_is_honoured_up_to_a_day() {
         let now = Timestamp::from_millis(0);
         let hour = Some(Duration::from_hours(1));

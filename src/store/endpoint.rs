@@ -214,7 +214,7 @@ impl Store {
             &mut tx,
             sqlx::query(
                 "
-            UPDATE endpoint SET disabled_at = $2, disabled_reason = $3, told_at = NULL
+            UPDATE endpoint SET disabled_at = $2, disabled_reason = $3
             WHERE subscriber_id = $1 AND disabled_at IS NULL AND deleted_at IS NULL"
             )
             .bind(subscriber_id)
@@ -240,7 +240,7 @@ impl Store {
             &mut tx,
             sqlx::query(
                 "
-            UPDATE endpoint SET disabled_at = NULL, disabled_reason = NULL, told_at = NULL WHERE subscriber_id = $1"
+            UPDATE endpoint SET disabled_at = NULL, disabled_reason = NULL WHERE subscriber_id = $1"
             )
             .bind(subscriber_id)
         )?;

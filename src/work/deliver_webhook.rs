@@ -34,7 +34,7 @@ use crate::work::wakes::Wakes;
 const CLAIM: usize = 500;
 
 /// Claimed rows that may wait or be under way in this process: a place for each of many endpoints.
-const MOST_HELD: usize = 2_000;
+const MOST_HELD: usize = 4_000;
 
 /// How often the outbox is looked at when no bell rings.
 const LOOK: Duration = Duration::from_secs(1);

@@ -59,6 +59,8 @@ struct Lane {
     failures: i64,
     /// The last failure that counted: of calls that were under way together only the first does.
     failed_at: Option<Timestamp>,
+    /// Where its last event went, or would have.
+    machine: Option<Machine>,
     used: Instant,
 }
 
@@ -74,12 +76,17 @@ pub(super) struct Lanes {
 
 impl Lanes {
     /// How many events of a receiver that is not known a claim may take.
-    pub const USUAL: usize = RECEIVER.0 as usize;
+    pub const USUAL: usize = 2;
 
     /// What a claim may take of each receiver that is known: as much again as may be under way, so that slots do not wait
     /// for the database.
     pub fn rooms(&self) -> Vec<Room> {
         let room = |lane: &Lane| {
+            // What waits for a machine that many share must not fill all the places of this process.
+            let is_full = |machine: &Machine| self.machines.get(machine).is_some_and(|pace| pace.room() == 0);
+            if !lane.queue.is_empty() && lane.machine.as_ref().is_some_and(is_full) {
+                return 0;
+            }
             let has = lane.queue.len() + lane.pace.under_way();
             let most = if lane.failures >= PATIENCE { 1 } else { 2 * lane.pace.window() };
             most.saturating_sub(has)
@@ -95,6 +102,7 @@ impl Lanes {
             pace: Pace::new(RECEIVER.0, RECEIVER.1),
             failures: waiting.post.failures,
             failed_at: None,
+            machine: None,
             used: Instant::now(),
         });
         lane.target = Arc::clone(target);
@@ -122,6 +130,9 @@ impl Lanes {
                 }
                 let machine = machine_of(&lane.target.url);
                 let pace = self.machines.entry(machine.clone()).or_insert_with(|| Pace::new(MACHINE.0, MACHINE.1));
+                if lane.machine.as_ref() != Some(&machine) {
+                    lane.machine = Some(machine.clone());
+                }
                 if pace.room() == 0 {
                     return false;
                 }

@@ -45,5 +45,3 @@ UPDATE delivery SET due_at = created_at WHERE channel = 'webhook' AND state = 'p
 -- How much an event says, and the token by which a site catches up (its hash).
 ALTER TABLE endpoint ADD COLUMN payload TEXT NOT NULL DEFAULT 'thin' CHECK (payload IN ('thin', 'full'));
 ALTER TABLE endpoint ADD COLUMN token_hash TEXT;
--- Whether the owner was told that it is disabled.
-ALTER TABLE endpoint ADD COLUMN told_at INTEGER;
