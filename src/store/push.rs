@@ -135,7 +135,7 @@ macro_rules! post_columns {
 // first rows of all come before the second rows of any: that is the fair order. While a receiver fails, one row is its
 // probe, due or not: the oldest of those tried least, so that one bad event does not stand for all for ever.
 macro_rules! claim_posts {
-    ($among:literal, $lock:literal, $rooms:literal) => {
+    ($among:literal, $lock:literal, $rooms:literal, $each:literal, $end:literal) => {
         concat!(
             "
     UPDATE delivery SET lease = $1, due_at = $2, attempts = attempts + 1
@@ -161,25 +161,31 @@ macro_rules! claim_posts {
             WHERE h.rests_until <= $3 AND COALESCE(room.n, $5) > 0),
         ready (id, due_at, place, n) AS (
             SELECT d.id, d.due_at, row_number() OVER (PARTITION BY d.subscriber_id ORDER BY d.due_at, d.seq), free.n
-            FROM free JOIN delivery d ON d.id IN (
-                SELECT p.id FROM delivery p
+            FROM free ",
+            $each,
+            " FROM delivery p
                 WHERE p.subscriber_id = free.id AND p.state = 'pending' AND p.channel = 'webhook' AND p.due_at <= $3
                   AND (free.head IS NULL OR p.seq = free.head)
                   AND NOT EXISTS (SELECT 1 FROM delivery q WHERE q.subscriber_id = p.subscriber_id
                                   AND q.article_id = p.article_id AND q.seq < p.seq
                                   AND q.state = 'pending' AND q.channel = 'webhook')
-                ORDER BY p.due_at, p.seq LIMIT $8)
+                ORDER BY p.due_at, p.seq LIMIT $8",
+            $end,
+            "
             WHERE free.failures < $6
             UNION ALL
             SELECT d.id, d.due_at, 1, 1
-            FROM free JOIN delivery d ON d.id IN (
-                SELECT p.id FROM delivery p
+            FROM free ",
+            $each,
+            " FROM delivery p
                 WHERE p.subscriber_id = free.id AND p.state = 'pending' AND p.channel = 'webhook'
                   AND (p.lease IS NULL OR p.due_at <= $3) AND (free.head IS NULL OR p.seq = free.head)
                   AND NOT EXISTS (SELECT 1 FROM delivery q WHERE q.subscriber_id = p.subscriber_id
                                   AND q.article_id = p.article_id AND q.seq < p.seq
                                   AND q.state = 'pending' AND q.channel = 'webhook')
-                ORDER BY p.attempts, p.seq LIMIT 1)
+                ORDER BY p.attempts, p.seq LIMIT 1",
+            $end,
+            "
             WHERE free.failures >= $6)
         SELECT id FROM ready WHERE place <= n ORDER BY place, due_at, id LIMIT $4)",
             $lock,
@@ -189,13 +195,22 @@ macro_rules! claim_posts {
         )
     };
 }
-const CLAIM_POSTS: &str = claim_posts!("IN ", "", "SELECT value->>'id', value->>'n' FROM json_each($7)");
+const CLAIM_POSTS: &str = claim_posts!(
+    "IN ",
+    "",
+    "SELECT value->>'id', value->>'n' FROM json_each($7)",
+    "JOIN delivery d ON d.id IN (SELECT p.id",
+    ")"
+);
 // PostgreSQL has many claimers at once. A row that another took meanwhile is looked at again when its lock is had: it is
-// due no more then, or has a lease.
+// due no more then, or has a lease. It has LATERAL, which SQLite has not, and without it reads the whole table for each
+// receiver.
 const CLAIM_POSTS_SKIP_LOCKED: &str = claim_posts!(
     "= ANY (ARRAY(SELECT l.id FROM delivery l WHERE l.state = 'pending' AND (l.lease IS NULL OR l.due_at <= $3) AND l.id = ANY (ARRAY",
     ") FOR UPDATE SKIP LOCKED))",
-    "SELECT (value->>'id')::bigint, (value->>'n')::bigint FROM jsonb_array_elements($7::jsonb)"
+    "SELECT (value->>'id')::bigint, (value->>'n')::bigint FROM jsonb_array_elements($7::jsonb)",
+    "CROSS JOIN LATERAL (SELECT p.id, p.subscriber_id, p.due_at, p.seq",
+    ") AS d"
 );
 
 // The rows of one change that a fan-out has just made get the next number of their receivers' queues. In one transaction

@@ -173,14 +173,14 @@ impl Webhooks {
             return false;
         }
         work.settler.hold(lease, posts.iter().map(|p| p.id));
-        let full = posts.len() == limit;
         if let Err((e, rest)) = self.place(posts, lease, work).await {
             tracing::error!("cannot compose webhook deliveries, they wait: {e}");
             for id in rest {
                 work.settler.put_back(id, lease, Duration::from_secs(10), "the database failed").await;
             }
         }
-        full
+        // There may be more for whoever got less than it has room for.
+        true
     }
 
     /// Puts claimed rows into their endpoints' queues, or settles them at once if there is nothing to post. On a failure

@@ -328,7 +328,7 @@ impl House {
         for slug in slugs {
             feeds.push(self.feed(slug).await);
         }
-        let public_id = format!("ep_{}", hook.port());
+        let public_id = hook.public_id();
         let new = NewEndpoint {
             public_id: &public_id,
             name: "Trang của sở",

@@ -97,6 +97,11 @@ impl Hook {
         self.address.port()
     }
 
+    /// The id that its endpoint gets: ports repeat from one address to the next.
+    pub fn public_id(&self) -> String {
+        format!("ep_{}", self.address.to_string().replace(['.', ':'], "_"))
+    }
+
     /// Everything posted so far.
     pub fn posts(&self) -> Vec<Posted> {
         posts(&self.shared).clone()
