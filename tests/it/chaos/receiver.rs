@@ -111,7 +111,7 @@ fn serve(socket: TcpStream, shared: &Shared) {
                 if event.title.is_empty()
                     && let Some(last) = seen.events.iter().rev().find(known)
                 {
-                    event.title = last.title.clone();
+                    event.title.clone_from(&last.title);
                 }
                 seen.events.push(event);
             }

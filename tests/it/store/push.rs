@@ -156,7 +156,9 @@ async fn everybody_gets_a_first_event_before_anybody_gets_a_second(base: Base) {
     assert_eq!(first.iter().map(|p| p.subscriber_id).collect::<BTreeSet<_>>(), all, "each its first");
     let second = claim(&base.store, 2, t(4), 40).await;
     let mut of = BTreeMap::new();
-    second.iter().for_each(|p| *of.entry(p.subscriber_id).or_insert(0) += 1);
+    for post in &second {
+        *of.entry(post.subscriber_id).or_insert(0) += 1;
+    }
     assert_eq!((of.len(), of.values().max()), (20, Some(&2)), "and their next in turn");
 }
 

@@ -92,11 +92,6 @@ impl Hook {
         format!("http://{}/nhan-tin", self.address)
     }
 
-    /// Its port.
-    pub const fn port(&self) -> u16 {
-        self.address.port()
-    }
-
     /// The id that its endpoint gets: ports repeat from one address to the next.
     pub fn public_id(&self) -> String {
         format!("ep_{}", self.address.to_string().replace(['.', ':'], "_"))
