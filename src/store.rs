@@ -18,6 +18,7 @@ pub mod lease;
 pub mod moving;
 pub mod opt_in;
 pub mod presence;
+pub mod push;
 pub mod search;
 pub mod selection;
 pub mod source;

@@ -7,6 +7,7 @@ pub mod compose;
 pub mod deliver_mail;
 pub mod deliver_webhook;
 pub mod digest;
+pub mod events;
 pub mod explain;
 pub mod fan_out;
 pub mod holdings;

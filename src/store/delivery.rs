@@ -11,6 +11,7 @@ use sqlx::FromRow;
 
 use super::bounce::write_reply;
 use super::engine::{Result, Store, Tx, alone, exec, read, to_json};
+use super::push;
 use crate::clock::Timestamp;
 use crate::domain::delivery::{Channel, Lane};
 
@@ -124,7 +125,7 @@ pub struct QueueDepth {
     pub lane: String,
     /// Unfinished deliveries.
     pub pending: i64,
-    /// When the oldest of them was due, UTC milliseconds.
+    /// When the oldest of them was due, UTC milliseconds; not of receivers that fail or are disabled.
     pub oldest: i64,
 }
 
@@ -289,6 +290,9 @@ impl Store {
         let people = exec!(&mut tx, sqlx::query(FAN_OUT_PEOPLE).bind(change_id).bind(now.0))?;
         exec!(&mut tx, sqlx::query(HOLD_PAUSED).bind(change_id).bind(now.0))?;
         let endpoints = exec!(&mut tx, sqlx::query(FAN_OUT_ENDPOINTS).bind(change_id).bind(now.0))?;
+        if endpoints > 0 {
+            push::number(self, &mut tx, change_id).await?;
+        }
         tx.commit().await?;
         Ok(Some(people + endpoints))
     }
@@ -391,14 +395,19 @@ impl Store {
         Ok(due.map(Timestamp))
     }
 
-    /// What waits, by channel and lane.
+    /// What waits, by channel and lane, as of `now`. What waits for a receiver that is disabled or left in peace does not
+    /// count as overdue: others are not held up by it.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_depth(&self) -> Result<Vec<QueueDepth>> {
+    pub async fn queue_depth(&self, now: Timestamp) -> Result<Vec<QueueDepth>> {
         Ok(read!(self, p => sqlx::query_as("
-            SELECT channel, lane, count(*) AS pending, min(due_at) AS oldest FROM delivery
-            WHERE state = 'pending' GROUP BY channel, lane ORDER BY channel, lane").fetch_all(p))?)
+            SELECT channel, lane, count(*) AS pending,
+                COALESCE(min(CASE WHEN channel = 'webhook' AND EXISTS (
+                    SELECT 1 FROM push_queue q WHERE q.subscriber_id = delivery.subscriber_id
+                    AND (q.rests_until > $1 OR q.failures > 0)) THEN NULL ELSE due_at END), $1) AS oldest
+            FROM delivery WHERE state = 'pending' GROUP BY channel, lane ORDER BY channel, lane")
+            .bind(now.0).fetch_all(p))?)
     }
 
     /// How many deliveries are in each state, by channel, kind, state and cause.

@@ -74,7 +74,8 @@ pub async fn dashboard(req: HttpRequest, shared: Data<Shared>) -> Result<HttpRes
         .sources()
         .map(|name| source(&shared, visit, name, known.iter().find(|s| s.name == name)))
         .collect();
-    let queue: Vec<Value> = shared.store.queue_depth().await?.iter().map(|d| lane(&shared, visit, d)).collect();
+    let queue: Vec<Value> =
+        shared.store.queue_depth(shared.clock.now()).await?.iter().map(|d| lane(&shared, visit, d)).collect();
     let changes: Vec<Value> =
         shared.store.recent_changes(CHANGES).await?.iter().map(|c| change(&shared, visit, c)).collect();
     let endpoints: Vec<Value> = shared

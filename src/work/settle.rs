@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::clock::Clock;
 use crate::domain::bounce;
@@ -29,6 +29,7 @@ pub struct Settler {
     held: Held,
     clock: Clock,
     channel: Channel,
+    settled: Arc<Notify>,
 }
 
 impl Settler {
@@ -37,8 +38,9 @@ impl Settler {
     pub fn start(store: Store, clock: Clock, channel: Channel) -> (Self, tokio::task::JoinHandle<()>) {
         let (lines, inbox) = mpsc::channel(4 * GROUP);
         let held = Held::default();
-        let task = tokio::spawn(run(store, clock.clone(), inbox, Arc::clone(&held)));
-        (Self { lines, held, clock, channel }, task)
+        let settled = Arc::new(Notify::new());
+        let task = tokio::spawn(run(store, clock.clone(), inbox, Arc::clone(&held), Arc::clone(&settled)));
+        (Self { lines, held, clock, channel, settled }, task)
     }
 
     /// Notes that these deliveries were claimed under this lease and are ours to settle.
@@ -50,6 +52,12 @@ impl Settler {
     #[must_use]
     pub fn held(&self) -> usize {
         lock(&self.held).values().map(HashSet::len).sum()
+    }
+
+    /// Rings whenever a group was written.
+    #[must_use]
+    pub fn settled(&self) -> Arc<Notify> {
+        Arc::clone(&self.settled)
     }
 
     /// Reports what became of a try. `attempts` counts this one.
@@ -83,6 +91,13 @@ impl Settler {
         };
         let said = said.filter(|said| self.channel == Channel::Email && said.counts()).map(bounce::Cause::as_str);
         self.send(Settle { bounce: said, ..line }).await;
+    }
+
+    /// Reports a try that failed and is repeated after `wait`, however many there were before.
+    pub async fn again(&self, id: i64, lease: i64, wait: Duration, cause: Cause, detail: String) {
+        let due_at = self.clock.now().plus(wait).0;
+        let (lease, cause) = (lease.to_string(), Some(cause.as_str()));
+        self.send(Settle { id, lease, state: Settled::Pending, due_at, untried: 0, cause, detail, bounce: None }).await;
     }
 
     /// Puts a delivery back without a try, to be due at `due_at`.
@@ -129,7 +144,7 @@ pub async fn caught(attempt: impl Future<Output = Outcome>) -> Outcome {
     })
 }
 
-async fn run(store: Store, clock: Clock, mut inbox: mpsc::Receiver<Settle>, held: Held) {
+async fn run(store: Store, clock: Clock, mut inbox: mpsc::Receiver<Settle>, held: Held, settled: Arc<Notify>) {
     let mut extend = tokio::time::interval(LEASE / 3);
     extend.tick().await;
     let mut group = Vec::with_capacity(GROUP);
@@ -144,6 +159,7 @@ async fn run(store: Store, clock: Clock, mut inbox: mpsc::Receiver<Settle>, held
                     let _ = tokio::time::timeout(LINGER, company).await;
                 }
                 write(&store, &clock, &group).await;
+                settled.notify_one();
                 let mut held = lock(&held);
                 for line in group.drain(..) {
                     let lease = line.lease.parse().unwrap_or_default();

@@ -11,6 +11,7 @@ mod history;
 mod leases;
 mod people;
 mod polls;
+mod push;
 mod schema;
 mod selections;
 mod serving;

@@ -231,7 +231,7 @@ impl Stage {
     /// Waits until nothing of these is in the outbox.
     pub async fn empty(&self, these: impl Fn(&QueueDepth) -> bool) {
         let done = async {
-            while self.store.queue_depth().await.expect("a count").iter().any(&these) {
+            while self.store.queue_depth(self.clock.now()).await.expect("a count").iter().any(&these) {
                 // The outbox has no bell for "empty"; the workers ring for work only.
                 tokio::time::sleep(Duration::from_millis(3)).await;
             }
