@@ -66,7 +66,7 @@ impl Pace {
     /// Whether a mail may go now; if so, it is counted.
     pub(super) fn try_turn(&mut self, now: Instant) -> bool {
         let every = self.every(now);
-        let free = self.next.is_none_or(|next| next <= now);
+        let free = every.is_zero() || self.next.is_none_or(|next| next <= now);
         if free {
             self.take(now, every);
         }
@@ -111,7 +111,9 @@ impl Pace {
         let before = if every.is_zero() { self.measured } else { every };
         let every = if before.is_zero() { first } else { before * 2 }.clamp(FREE * 2, SLOWEST);
         self.slowed = Some(Slowed { every, since: now, told: now });
-        self.next = Some(self.next.unwrap_or(now).max(now) + (every * 5).min(SLOWEST));
+        // From now, not from the end of the last pause: complaint upon complaint must not add up to hours.
+        let pause = now + (every * 5).min(SLOWEST);
+        self.next = Some(self.next.map_or(pause, |next| next.max(pause)));
     }
 
     /// Whether it is slower than the operator allows.
@@ -194,6 +196,7 @@ mod tests {
             pace.slow_down(now, FIRST);
         }
         assert_eq!(pace.every(now), SLOWEST, "never slower than the slowest");
+        assert!(pace.try_turn(now + SLOWEST), "and pauses do not add up");
         now += Duration::from_mins(30);
         assert_eq!(pace.every(now), Duration::ZERO);
         assert!(pace.try_turn(now) && pace.try_turn(now));
