@@ -143,6 +143,7 @@ impl Matcher {
             (weight, Some((phrase, place))) if weight >= ENOUGH => {
                 Some(Reason::Phrase { phrase: phrase.clone(), place: place.to_owned() })
             }
+            _ if reading.has(&self.unless) => None,
             _ => self
                 .account(reading)?
                 .decided()
