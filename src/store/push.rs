@@ -131,7 +131,7 @@ macro_rules! post_columns {
     };
 }
 
-// Who has something due, found by leaps through the index; of each, the rows that may go, the longest waiting first. The
+// Materialised, since SQLite would read the JSON again for each row otherwise. Who has something due is found by leaps through the index; of each, the rows that may go, the longest waiting first. The
 // first rows of all come before the second rows of any: that is the fair order. While a receiver fails, one row is its
 // probe, due or not: the oldest of those tried least, so that one bad event does not stand for all for ever.
 macro_rules! claim_posts {
@@ -143,7 +143,7 @@ macro_rules! claim_posts {
             $among,
             "(
         WITH RECURSIVE
-        w (id) AS (
+        w (id) AS MATERIALIZED (
             SELECT min(subscriber_id) FROM delivery",
             $waits,
             " WHERE state = 'pending' AND channel = 'webhook'
@@ -152,10 +152,10 @@ macro_rules! claim_posts {
             $waits,
             " WHERE n.state = 'pending' AND n.channel = 'webhook' AND n.subscriber_id > w.id)
             FROM w WHERE w.id IS NOT NULL),
-        room (id, n) AS (",
+        room (id, n) AS MATERIALIZED (",
             $rooms,
             "),
-        free (id, failures, head, n) AS (
+        free (id, failures, head, n) AS MATERIALIZED (
             SELECT h.subscriber_id, h.failures,
                 CASE WHEN h.in_order THEN (SELECT min(p.seq) FROM delivery p",
             $waits,
