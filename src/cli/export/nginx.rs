@@ -29,7 +29,10 @@ pub(super) fn old_addresses(table: &[(&OldAddress, String)]) -> String {
         let mut names: Vec<&str> = old.query.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        if names.iter().any(|name| !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')) {
+        // nginx compares parameters as they were sent.
+        let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~-".contains(&b));
+        let word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if !old.query.iter().all(|(name, value)| word(name) && plain(value)) {
             eprintln!(
                 "loa: the old address {} is left out of nginx.conf: nginx cannot ask for its parameters",
                 old.path
