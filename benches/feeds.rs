@@ -1,9 +1,12 @@
-//! How feeds are served: a large portal's cold start, a poll that changes one article, and a document beside nginx that
-//! serves the same bytes from disk, by `wrk`.
+//! How feeds are served: a large portal's cold start, a poll that changes one article, and a document by `wrk`: from loa,
+//! from nginx that serves the same bytes from disk, and from the bare framework that holds them in memory.
 //!
 //! `cargo bench --bench feeds`. Compare within a run only. nginx and wrk (Debian: nginx-light, wrk; neither need run as a
-//! service) are left out when they are not there. `LOA_BENCH_ARTICLES` and `LOA_BENCH_FEEDS` make the portal smaller.
+//! service) are left out when they are not there. `LOA_BENCH_ARTICLES` and `LOA_BENCH_FEEDS` make the portal smaller,
+//! `LOA_BENCH_ROUNDS` and `LOA_BENCH_SECONDS` the comparison longer.
 
+#[path = "support/bare.rs"]
+mod bare;
 #[path = "support/library.rs"]
 mod library;
 #[path = "support/servers.rs"]
@@ -23,20 +26,23 @@ use loa::work::publish::Publisher;
 use loa::work::publish::ready::{Coding, compress};
 use servers::{Load, Server, get, has, wrk};
 
-const ROUNDS: usize = 3;
-const SECONDS: u32 = 3;
 const FEED: &str = "/feeds/kenh-000.atom";
 
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-#[tokio::main]
-async fn main() {
-    // `cargo test --benches` only sees whether it starts.
-    if std::env::args().any(|argument| argument == "--test") {
-        return;
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [_, bare::WORD, at, folder] => bare::serve(at, Path::new(folder)),
+        // `cargo test --benches` only sees whether it starts.
+        _ if arguments.iter().any(|argument| argument == "--test") => {}
+        _ => tokio::runtime::Runtime::new().expect("a runtime").block_on(measure()),
     }
+}
+
+async fn measure() {
     let (articles, feeds) = (setting("LOA_BENCH_ARTICLES", 100_000), setting("LOA_BENCH_FEEDS", 500));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let clock = Clock::system();
@@ -51,7 +57,7 @@ async fn main() {
     store.close().await;
     let (loa, ready) = Server::loa(folder.path(), CONFIG);
     cold_start(&loa, ready, feeds);
-    beside_nginx(&loa, folder.path());
+    side_by_side(&loa, folder.path());
     let (now, most) = loa.memory();
     println!("\nmemory of loa in the end: {now} MiB, at most {most} MiB");
 }
@@ -114,7 +120,7 @@ fn cold_start(loa: &Server, ready: Duration, feeds: usize) {
     println!("memory after every document of every feed was read: {now} MiB, at most {most} MiB");
 }
 
-fn beside_nginx(loa: &Server, folder: &Path) {
+fn side_by_side(loa: &Server, folder: &Path) {
     let plain = get(loa.at, FEED, &[]).expect("the document");
     println!("\na document of 50 whole articles: {} bytes", plain.body.len());
     for coding in Coding::DENSEST {
@@ -128,22 +134,34 @@ fn beside_nginx(loa: &Server, folder: &Path) {
     }
     let dir = folder.join("nginx");
     fs::create_dir_all(dir.join("www/feeds")).expect("a folder");
+    let gzip = compress(Coding::Gzip, &plain.body);
+    for (name, bytes) in [("feed", &plain.body[..]), ("feed.gz", &gzip[..])] {
+        fs::write(dir.join(name), bytes).expect("a file");
+    }
     let file = dir.join(format!("www{FEED}"));
     fs::write(&file, &plain.body).expect("a file");
-    fs::write(file.with_extension("atom.gz"), compress(Coding::Gzip, &plain.body)).expect("a file");
+    fs::write(file.with_extension("atom.gz"), gzip).expect("a file");
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let nginx = Server::nginx(&dir, workers);
-    assert!(get(nginx.at, FEED, &[]).expect("nginx answers").body == plain.body, "the same bytes");
-    let packed = get(nginx.at, FEED, &[("Accept-Encoding", "gzip")]).expect("nginx answers");
-    assert_eq!(packed.header("content-encoding"), "gzip");
-    let tags =
-        [plain.header("etag").to_owned(), get(nginx.at, FEED, &[]).expect("nginx answers").header("etag").to_owned()];
-    println!("\nwrk, 32 connections, {ROUNDS} rounds in turn of {SECONDS} s, medians; loa / nginx = ratio; p99 in ms");
+    let (nginx, bare) = (Server::nginx(&dir, workers), Server::bare(&dir));
+    for other in [&nginx, &bare] {
+        assert!(get(other.at, FEED, &[]).expect("an answer").body == plain.body, "the same bytes");
+        let packed = get(other.at, FEED, &[("Accept-Encoding", "gzip")]).expect("an answer");
+        assert_eq!(packed.header("content-encoding"), "gzip");
+    }
+    let servers = [loa, &nginx, &bare];
+    let tags = servers.map(|server| get(server.at, FEED, &[]).expect("an answer").header("etag").to_owned());
+    let rounds = setting("LOA_BENCH_ROUNDS", 5).max(1);
+    let seconds = u32::try_from(setting("LOA_BENCH_SECONDS", 3)).unwrap_or(3);
+    println!(
+        "\nwrk, 32 connections, {rounds} rounds in turn of {seconds} s; medians of answers a second, of ratios within a \
+         round (least to most), of 99% in ms and of processor time an answer in us"
+    );
     for close in [false, true] {
+        println!("{}", if close { "a new connection each:" } else { "kept connections:" });
         for kind in ["304", "gzip 200", "identity 200"] {
-            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-            for _ in 0..ROUNDS {
-                for (server, tag, loads) in [(loa, &tags[0], &mut ours), (&nginx, &tags[1], &mut theirs)] {
+            let mut loads: [Vec<Load>; 3] = Default::default();
+            for _ in 0..rounds {
+                for ((server, tag), loads) in servers.iter().zip(&tags).zip(&mut loads) {
                     let mut headers = match kind {
                         "304" => vec![("If-None-Match", tag.as_str())],
                         "gzip 200" => vec![("Accept-Encoding", "gzip")],
@@ -152,30 +170,48 @@ fn beside_nginx(loa: &Server, folder: &Path) {
                     if close {
                         headers.push(("Connection", "close"));
                     }
-                    loads.push(wrk(server.at, FEED, &headers, SECONDS));
+                    loads.push(wrk(server, FEED, &headers, seconds));
                 }
             }
-            let (ours, theirs) = (median(ours), median(theirs));
-            println!(
-                "{kind:>12}, {}: {:>8.0} / {:>8.0} = {:.2}; p99 {:.2} / {:.2}",
-                if close { "a new connection each" } else { "kept connections     " },
-                ours.per_second,
-                theirs.per_second,
-                ours.per_second / theirs.per_second,
-                ours.p99,
-                theirs.p99
-            );
+            report(kind, &loads);
         }
     }
     // The document that was measured is a real one.
     assert_eq!(loa::feed::document::proof(Format::Atom, &plain.body), Ok(()));
 }
 
-fn median(mut loads: Vec<Load>) -> Load {
-    let mut p99: Vec<f64> = loads.iter().map(|load| load.p99).collect();
-    p99.sort_by(f64::total_cmp);
-    loads.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
-    Load { per_second: loads[loads.len() / 2].per_second, p99: p99[p99.len() / 2] }
+/// One line: loa, nginx and the bare framework at one kind of request.
+fn report(kind: &str, [loa, nginx, bare]: &[Vec<Load>; 3]) {
+    let rate = |loads: &[Load]| middle(loads.iter().map(|load| load.per_second)).1;
+    let p99 = |loads: &[Load]| middle(loads.iter().map(|load| load.p99)).1;
+    let cpu = |loads: &[Load]| middle(loads.iter().map(|load| load.micros)).1;
+    let beside = |over: &[Load], under: &[Load]| {
+        let (least, median, most) = middle(over.iter().zip(under).map(|(a, b)| a.per_second / b.per_second));
+        format!("{median:.2} ({least:.2} to {most:.2})")
+    };
+    println!(
+        "{kind:>14}: loa {:.0}, nginx {:.0}, bare {:.0}; loa/nginx {}; bare/nginx {}; loa/bare {}; 99% {:.2}, {:.2}, \
+         {:.2}; cpu {:.1}, {:.1}, {:.1}",
+        rate(loa),
+        rate(nginx),
+        rate(bare),
+        beside(loa, nginx),
+        beside(bare, nginx),
+        beside(loa, bare),
+        p99(loa),
+        p99(nginx),
+        p99(bare),
+        cpu(loa),
+        cpu(nginx),
+        cpu(bare),
+    );
+}
+
+/// The least, the median and the most.
+fn middle(of: impl Iterator<Item = f64>) -> (f64, f64, f64) {
+    let mut all: Vec<f64> = of.collect();
+    all.sort_by(f64::total_cmp);
+    (all[0], all[all.len() / 2], all[all.len() - 1])
 }
 
 fn per(all: Duration, count: usize) -> Duration {

@@ -1,6 +1,7 @@
 //! Polls of a Joomla with 50,000 articles of about 2.6 KB: a hot scan with nothing changed and with one title changed, a
 //! sweep with nothing changed, and the plain `SELECT` of every visible row's dates that others make of it, in turn on the
-//! same server; then the same through ingest, and the first import into SQLite. Prints times, bytes and memory.
+//! same server; then the same through ingest, and the first import, into SQLite and into PostgreSQL. Prints times, bytes and
+//! memory.
 //!
 //! `cargo bench --bench poll`, with `LOA_TEST_MARIADB` and `LOA_TEST_POSTGRES`; README.md beside this file says how.
 
@@ -17,9 +18,10 @@ use std::time::{Duration, Instant};
 use futures_util::TryStreamExt;
 use jiff::tz::TimeZone;
 use loa::clock::{Clock, Timestamp};
+use loa::domain::roll::Roll;
 use loa::domain::site::Site;
 use loa::domain::subscriber::Locale;
-use loa::source::{AnySource, Ask, Depth, Light, SMALL, Settings as SourceSettings, Source};
+use loa::source::{AnySource, Ask, Depth, SMALL, Settings as SourceSettings, Source};
 use loa::store::engine::Store;
 use loa::telemetry::metrics::Metrics;
 use loa::work::ingest::{Ingest, Settings};
@@ -144,13 +146,23 @@ fn main() {
         let state = format!("sqlite://{}/loa.db", folder.path().display());
         let word = if engine == Engine::MariaDb { "mariadb" } else { "postgres" };
         // loa's side is a process of its own, so that its memory is its own.
-        let done = ["polls", "scans"].map(|what| {
+        let run = |what: &str, state: &str| {
             let program = std::env::current_exe().expect("this program has a name");
-            let status = Command::new(program).args([what, word, url.as_str(), &state]).status();
+            let status = Command::new(program).args([what, word, url.as_str(), state]).status();
             status.expect("loa's side starts").success()
-        });
-        runtime.block_on(async { Link::to(engine, &server).await.run(format!("DROP DATABASE {name}")).await });
-        assert_eq!(done, [true, true], "loa's side ends well");
+        };
+        let mut done = vec![run("polls", &state), run("scans", &state)];
+        let on_server = |sql: String| runtime.block_on(async { Link::to(engine, &server).await.run(sql).await });
+        if engine == Engine::Postgres {
+            let own = format!("{name}_own");
+            on_server(format!("CREATE DATABASE {own}"));
+            let mut state = url.clone();
+            state.set_path(&own);
+            done.push(run("polls", state.as_str()));
+            on_server(format!("DROP DATABASE {own}"));
+        }
+        on_server(format!("DROP DATABASE {name}"));
+        assert!(done.iter().all(|well| *well), "loa's side ends well");
     }
 }
 
@@ -262,7 +274,7 @@ async fn timed<T>(into: &mut Vec<Duration>, work: impl Future<Output = T>) -> T 
 
 /// What ingest asks of a scan, from what it has written.
 struct Asking {
-    known: Vec<Light>,
+    known: Roll,
     categories: Vec<loa::domain::article::Category>,
 }
 
@@ -272,16 +284,11 @@ impl Asking {
             Depth::Sweep => store.known_articles("portal").await,
             Depth::Hot => store.shown_articles("portal", now.minus(LATELY), WINDOW, 1_000).await,
         };
-        let light =
-            |known: loa::store::source::Known| Light { external_id: known.external_id, fingerprint: known.light };
-        Self {
-            known: known.expect("what is known").into_iter().map(light).collect(),
-            categories: store.categories("portal").await.expect("categories"),
-        }
+        Self { known: known.expect("what is known"), categories: store.categories("portal").await.expect("categories") }
     }
 
     fn ask<'a>(&'a self, depth: Depth, due: &'a BTreeSet<String>, now: Timestamp) -> Ask<'a> {
-        Ask { now, depth, known: &self.known, due, categories: &self.categories }
+        Ask { now, depth, known: self.known.public(), due, categories: &self.categories }
     }
 }
 
@@ -339,10 +346,24 @@ async fn polls(engine: Engine, url: &str, state: &str) {
         let report = timed(&mut one, Box::pin(polls.poll_on_beat("portal"))).await.expect("a poll");
         assert_eq!((report.swept, report.applied.revised), (false, 1), "{report:?}");
     }
-    println!("\n{} with {ARTICLES} articles, median of {ROUNDS} rounds in turn", engine.name());
+    let (mut shown, mut known) = (Vec::new(), Vec::new());
+    let since = clock.now().minus(LATELY);
+    for _ in 0..ROUNDS {
+        let seen = timed(&mut shown, store.shown_articles("portal", since, WINDOW, 1_000)).await.expect("articles");
+        assert!(seen.len() > 300, "{}", seen.len());
+        let all = timed(&mut known, store.known_articles("portal")).await.expect("articles");
+        assert_eq!(all.len(), ARTICLES);
+    }
+    let (portal, own) = (engine.name(), store.engine_name());
+    println!("\n{portal} with {ARTICLES} articles, polled into {own}; median of {ROUNDS} rounds in turn");
     println!("{:<34} {:>10}", "poll through ingest", "ms");
-    for (what, times) in [("hot, nothing changed", quiet), ("hot, one changed", one), ("sweep, nothing changed", swept)]
-    {
+    for (what, times) in [
+        ("hot, nothing changed", quiet),
+        ("hot, one changed", one),
+        ("sweep, nothing changed", swept),
+        ("what readers see, from the store", shown),
+        ("all that is known, from the store", known),
+    ] {
         println!("{what:<34} {:>10.1}", median(times).as_secs_f64() * 1e3);
     }
     println!("first import: {:.1} s", import.as_secs_f64());

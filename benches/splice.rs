@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use loa::clock::Timestamp;
 use loa::domain::link::{KeyRing, Link};
+use loa::domain::public_id::PublicId;
 use loa::domain::subscriber::{EmailAddress, Frequency, Locale};
 use loa::notify::email::{Personal, Prepared, Purpose};
 use loa::notify::message::{Templates, sample};
@@ -15,13 +16,15 @@ fn main() {
     let sender = "Bản tin Tỉnh ủy <bantin@example.gov.vn>".parse().expect("a sender");
     let keys = KeyRing::new(vec![(1, [7; 32])]).expect("a key");
     let to = EmailAddress::parse("an@so.example.gov.vn").expect("an address");
-    let (manage, unsubscribe) = (keys.sign(Link::Manage(1)), keys.sign(Link::Unsubscribe(1, Frequency::Daily)));
+    let (manage, unsubscribe) =
+        (keys.sign(Link::Manage(PublicId(1))), keys.sign(Link::Unsubscribe(PublicId(1), Frequency::Daily)));
     let personal = Personal {
         to: &to,
         message_id: "a.1.1.0123456789abcdef0123",
         follows: None,
         manage_token: &manage,
         unsubscribe_token: &unsubscribe,
+        unsubscribe_mail: None,
     };
     for sample in sample::samples(Locale::Vi).into_iter().filter(|s| s.mail.is_bulk()) {
         let content = templates.render(&site, Locale::Vi, &sample.mail).expect("renders");

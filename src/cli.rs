@@ -5,6 +5,7 @@ mod check;
 mod export;
 mod people;
 mod source;
+mod suppression;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ use crate::config::feeds::feed_files;
 use crate::config::{Config, environment};
 use crate::demo;
 use crate::domain::delivery::Outcome;
+use crate::domain::scope::{Scope, Scopes};
 use crate::domain::subscriber::{EmailAddress, Frequency};
 use crate::service::{self, DemoParts, Service, log_format, stop_signal};
 use crate::store::engine::Store;
@@ -105,6 +107,40 @@ enum Command {
     /// Subscribers as CSV.
     #[command(subcommand)]
     Subscribers(SubscribersCommand),
+    /// Addresses that get no mail: because it came back, because of a complaint, or because you say so.
+    #[command(subcommand)]
+    Suppression(SuppressionCommand),
+}
+
+#[derive(Subcommand, Debug)]
+enum SuppressionCommand {
+    /// Lists them. Addresses are masked; `export` has them whole.
+    List,
+    /// Stops all mail to an address but answers to what its owner asks for.
+    Add {
+        /// Mail address.
+        address: String,
+        /// Why, for whoever reads it later; without the address.
+        #[arg(long, default_value = "decided by an operator", value_name = "TEXT")]
+        note: String,
+    },
+    /// Lets an address be mailed again, and forgets what its servers said.
+    Remove {
+        /// Mail address, or the hash from the list.
+        address: String,
+    },
+    /// Lists domains whose "no such user" is not believed at the moment.
+    Waves,
+    /// Writes all of them as CSV, in the form that import reads.
+    Export {
+        /// The file; standard output without it.
+        file: Option<PathBuf>,
+    },
+    /// Reads CSV: email or the hash of one, reason; since, lapses and evidence if you like.
+    Import {
+        /// The file; - for standard input.
+        file: PathBuf,
+    },
 }
 
 #[derive(Subcommand, Debug)]
@@ -126,6 +162,9 @@ enum TokenCommand {
     Create {
         /// Who or what it is for.
         name: String,
+        /// What it may do: read, poll, subscribers, endpoints or all; several times for several. Without it, all.
+        #[arg(long, value_name = "SCOPE", value_parser = scope)]
+        scope: Vec<Scope>,
     },
     /// Lists tokens by name; the tokens themselves are kept nowhere.
     List,
@@ -134,6 +173,8 @@ enum TokenCommand {
         /// The name.
         name: String,
     },
+    /// Makes a new key for the links in mails. It signs from the next start on; links in old mails go on working.
+    RotateLinks,
 }
 
 #[derive(Subcommand, Debug)]
@@ -147,7 +188,8 @@ enum FeedsCommand {
 
 #[derive(Subcommand, Debug)]
 enum SubscribersCommand {
-    /// Adds confirmed subscriptions from CSV (email, feeds, frequency, locale). You hold the consent of these people.
+    /// Adds confirmed subscriptions from CSV (email, feeds, frequency; see docs/people.md). You hold the consent of these
+    /// people. Mails nobody; who left or was erased stays away.
     Import {
         /// The file; - for standard input.
         file: PathBuf,
@@ -159,6 +201,11 @@ enum SubscribersCommand {
     Export {
         /// The file; standard output without it.
         file: Option<PathBuf>,
+    },
+    /// Erases a person: the address is gone from every table, and only a keyed hash keeps lists from bringing it back.
+    Erase {
+        /// Mail address.
+        address: String,
     },
 }
 
@@ -235,15 +282,35 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             export::export(&store, &config, &clock, &dir).await?;
         }
         Command::Subscribers(SubscribersCommand::Import { file: csv, dry_run }) => {
-            let (store, _) = open_store(file).await?;
-            return people::import(&store, &clock, &csv, dry_run).await;
+            let (store, config) = open_store(file).await?;
+            return people::import(&store, &clock, &config.site(), &csv, dry_run).await;
         }
+        Command::Suppression(command) => return suppression(file, &clock, command).await,
         Command::Subscribers(SubscribersCommand::Export { file: csv }) => {
             let (store, config) = open_store(file).await?;
             people::export(&store, &config.site(), csv.as_deref()).await?;
         }
+        Command::Subscribers(SubscribersCommand::Erase { address }) => {
+            let (store, _) = open_store(file).await?;
+            people::erase(&store, &clock, &address).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn suppression(file: Option<&Path>, clock: &Clock, command: SuppressionCommand) -> anyhow::Result<ExitCode> {
+    let (store, config) = open_store(file).await?;
+    let zone = config.site().zone;
+    let code = match command {
+        SuppressionCommand::List => suppression::list(&store, &zone).await,
+        SuppressionCommand::Add { address, note } => suppression::add(&store, clock, &address, &note).await,
+        SuppressionCommand::Remove { address } => suppression::remove(&store, clock, &address).await,
+        SuppressionCommand::Waves => suppression::waves(&store, &zone).await,
+        SuppressionCommand::Export { file } => suppression::export(&store, &zone, file.as_deref()).await,
+        SuppressionCommand::Import { file } => suppression::import(&store, clock, &file).await,
+    };
+    store.close().await;
+    code
 }
 
 /// Loads the configuration; every fault is in the error, one a line.
@@ -329,7 +396,7 @@ async fn poll(file: Option<&Path>, clock: Clock, source: Option<String>, release
                     println!("{name}: {} articles look gone and are kept for two more polls", report.kept);
                 }
                 if report.partial {
-                    println!("{name}: not everything could be read: until it can, no article is taken for withdrawn");
+                    println!("{name}: {}", report.what_lacks());
                 }
                 for fault in report.faults {
                     eprintln!("loa: {name}: left out: {fault}");
@@ -373,11 +440,11 @@ async fn token(file: Option<&Path>, clock: Clock, command: TokenCommand) -> anyh
     let (store, config) = open_store(file).await?;
     let zone = config.site().zone;
     match command {
-        TokenCommand::Create { name } => {
+        TokenCommand::Create { name, scope } => {
             if name.trim().is_empty() {
                 bail!("give the token a name that says who uses it, so that it can be revoked later");
             }
-            let token = access::create_token(&store, &clock, &name).await?;
+            let token = access::create_token(&store, &clock, &name, &Scopes::new(scope)).await?;
             println!("{token}");
             eprintln!("This is the only time that this token is shown. Requests carry it as: Authorization: Bearer …");
         }
@@ -385,7 +452,7 @@ async fn token(file: Option<&Path>, clock: Clock, command: TokenCommand) -> anyh
             for token in store.tokens().await? {
                 let made = crate::clock::Timestamp(token.created_at).rfc3339(&zone);
                 let state = if token.revoked_at.is_some() { "revoked" } else { "live" };
-                println!("{made}  {state:7}  {}", token.name);
+                println!("{made}  {state:7}  {}  ({})", token.name, token.scopes);
             }
         }
         TokenCommand::Revoke { name } => {
@@ -394,6 +461,13 @@ async fn token(file: Option<&Path>, clock: Clock, command: TokenCommand) -> anyh
                 bail!("there is no live token named \"{name}\"; `loa token list` names them");
             }
             println!("{gone} revoked");
+        }
+        TokenCommand::RotateLinks => {
+            let id = access::rotate_link_key(&store, &clock).await?;
+            let id = id.ok_or_else(|| anyhow!("all 255 keys of links were used; keep the newest"))?;
+            println!(
+                "Key {id} signs the links of mails from the next start of the service on. Old links go on working."
+            );
         }
     }
     store.close().await;
@@ -407,6 +481,10 @@ fn reader(path: &Path) -> anyhow::Result<Box<dyn std::io::Read>> {
     }
     let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Box::new(file))
+}
+
+fn scope(word: &str) -> Result<Scope, String> {
+    Scope::parse(word).ok_or_else(|| "write read, poll, subscribers, endpoints or all".to_owned())
 }
 
 /// `1 source`, `2 sources`.

@@ -18,10 +18,10 @@ use crate::domain::subscriber::{EmailAddress, Frequency, Locale};
 use crate::notify::webhook::secret::Secret;
 use crate::service::{DemoParts, Service, log_format, stop_signal};
 use crate::store::endpoint::NewEndpoint;
-use crate::store::subscriber::{Request, Wish};
+use crate::store::opt_in::Request;
+use crate::store::subscriber::Wish;
 use crate::telemetry;
 use crate::web::demo::hook::DemoHook;
-use crate::work::subscribe::TEXT_VERSION;
 
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/deploy/demo");
 static FEEDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/feeds");
@@ -184,8 +184,8 @@ async fn seed(service: &Service, port: u16) -> anyhow::Result<Secret> {
     for (name, slugs, frequency, locale) in READERS {
         let email = EmailAddress::parse(&format!("{name}@demo.example.vn")).map_err(|e| anyhow::anyhow!("{e}"))?;
         let wishes: Vec<Wish> = slugs.iter().filter_map(|s| id(s)).map(|feed_id| Wish { feed_id, frequency }).collect();
-        let request = Request { email: &email, wishes: &wishes, locale, text_version: TEXT_VERSION, method: "import" };
-        service.store.import_people(&[request], now).await?;
+        let request = Request::new(&email, &wishes, locale, "import", service.clock.random());
+        service.store.import_people(&[request], false, now).await?;
     }
     let secret = Secret::generate(&service.clock);
     let endpoint = NewEndpoint {

@@ -11,10 +11,14 @@
 //! 4 config, telemetry              read only by service and cli
 //! 3 source | feed | store | notify the wings: content stores, feed documents, SQL, mail and webhooks
 //! 2 domain, http                   pure words of the trade; the one guarded outbound client
-//! 1 clock, text                    time and chance; Vietnamese text
+//! 1 clock, text, say               time and chance; Vietnamese text; lines on standard output
 //! ```
 //!
 //! `ARCHITECTURE.md` has the same map with walkthroughs.
+
+// First, so that its `println!` is everybody's.
+#[macro_use]
+pub mod say;
 
 pub mod cli;
 pub mod clock;

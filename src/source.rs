@@ -21,6 +21,7 @@ use serde::Deserialize;
 
 use crate::clock::Timestamp;
 use crate::domain::article::{Category, RawArticle};
+use crate::domain::roll::{Public, Roll};
 
 /// One article as a scan sees it: enough to tell whether it changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,10 +71,10 @@ pub struct Ask<'a> {
     pub now: Timestamp,
     /// How much to look at.
     pub depth: Depth,
-    /// Public articles as the last polls left them, in no order: in a sweep all; in a hot scan those whose withdrawal or
+    /// Public articles as the last polls left them, by their ids: in a sweep all; in a hot scan those whose withdrawal or
     /// change matters at once (in a feed's window, new within the last days, or with a [`Flip`] that is due). The fingerprint
     /// is the one that this source gave.
-    pub known: &'a [Light],
+    pub known: Public<'a>,
     /// Ids of articles that are not public and whose time has come ([`Flip`]).
     pub due: &'a BTreeSet<String>,
     /// The categories as the last polls left them, by `external_id`.
@@ -85,7 +86,8 @@ impl Ask<'_> {
     #[must_use]
     pub fn first(now: Timestamp) -> Self {
         static NONE: BTreeSet<String> = BTreeSet::new();
-        Self { now, depth: Depth::Sweep, known: &[], due: &NONE, categories: &[] }
+        static NOBODY: Roll = Roll::new();
+        Self { now, depth: Depth::Sweep, known: NOBODY.public(), due: &NONE, categories: &[] }
     }
 }
 
@@ -236,7 +238,7 @@ pub enum Settings {
     /// `kind = "html"`
     Html(Box<html::settings::Settings>),
     /// `kind = "sql"`
-    Sql(Box<sql::Settings>),
+    Sql(Box<sql::settings::Settings>),
 }
 
 /// A source of any kind, so that callers need no generics.

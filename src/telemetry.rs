@@ -39,7 +39,9 @@ pub enum TelemetryError {
 pub fn init(format: Format, level: &str) -> Result<(), TelemetryError> {
     let level = format!("{QUIET},{level}");
     let filter = EnvFilter::builder().parse(&level).map_err(|e| TelemetryError::Level(e.to_string()))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written is lost: to say so on the same standard error would panic.
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     match format {
         Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
         Format::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),

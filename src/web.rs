@@ -10,6 +10,7 @@ pub mod demo;
 mod dress;
 mod feeds;
 mod form;
+mod front;
 mod guard;
 mod health;
 mod leave;
@@ -29,14 +30,17 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, HeaderName};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route, Scope};
+use actix_web::{App, Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route, Scope};
 use ipnet::IpNet;
 
 use self::admin::session::Sessions;
+use self::front::Front;
 use self::guard::Limiter;
 use self::reply::Fault;
 use self::view::View;
@@ -44,9 +48,11 @@ use self::visit::Visit;
 
 use crate::clock::Clock;
 use crate::domain::site::Site;
+use crate::domain::subscriber::Locale;
 use crate::http::client::Client;
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
+use crate::text::catalog;
 use crate::work::ingest::Ingest;
 use crate::work::old::{OldAddress, OldFeeds};
 use crate::work::publish::Publisher;
@@ -113,6 +119,7 @@ struct Shared {
     old: OldFeeds,
     pace: feeds::pace::Pace,
     sessions: Sessions,
+    proof: health::Proof,
 }
 
 impl Deref for Shared {
@@ -125,6 +132,11 @@ impl Deref for Shared {
 impl Shared {
     fn visit(&self, req: &HttpRequest) -> Visit {
         Visit::of(req, self.site.locale)
+    }
+
+    /// The words beside the box that people tick when they subscribe.
+    fn consent_text(&self, locale: Locale) -> String {
+        catalog::words(locale.as_str()).say("form.consent", &[("site", &self.site.title)])
     }
 
     /// Lets a request in that costs something, or says how long to wait.
@@ -162,13 +174,28 @@ impl Web {
             old: OldFeeds::new(state.site.clone(), table),
             pace: feeds::pace::Pace::default(),
             sessions: Sessions::default(),
+            proof: health::Proof::default(),
             state,
         }))
     }
 
-    /// What `actix_web::App::configure` takes, for a listener with these doors:
-    /// `let routes = web.routes(Doors::All); HttpServer::new(move || App::new().configure(routes.clone()))`.
-    pub fn routes(&self, doors: Doors) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
+    /// What answers at a listener with these doors: `HttpServer::new(move || web.app(Doors::All))`.
+    pub fn app(
+        &self,
+        doors: Doors,
+    ) -> App<
+        impl ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<impl MessageBody + use<>>,
+            Error = Error,
+            InitError = (),
+        > + use<>,
+    > {
+        App::new().configure(self.routes(doors)).wrap(Front::new(self.0.clone(), doors))
+    }
+
+    fn routes(&self, doors: Doors) -> impl Fn(&mut ServiceConfig) + use<> {
         let shared = self.0.clone();
         move |config: &mut ServiceConfig| {
             let mut scope = web::scope("").app_data(shared.clone()).app_data(PayloadConfig::new(FORM_LIMIT));
@@ -189,7 +216,6 @@ impl Web {
 
 fn public(scope: Scope, shared: &Shared) -> Scope {
     let scope = scope
-        .app_data(feeds::Public)
         .service(read("/", browse::home))
         .service(read("/feeds.opml", feeds::list))
         .service(read("/feeds", feeds::all))
@@ -205,6 +231,7 @@ fn public(scope: Scope, shared: &Shared) -> Scope {
         .service(both("/confirm/{token}", confirm::show, confirm::act))
         .service(both("/manage/{token}", manage::show, manage::act))
         .service(both("/manage/{token}/erase", manage::show_erase, manage::erase))
+        .service(read("/manage/{token}/export", manage::export))
         .service(both("/u/{token}", leave::show, leave::act))
         .service(read("/schemas/{type}.json", schemas::one))
         .service(read("/api/openapi.json", api::openapi::document))
@@ -240,13 +267,21 @@ fn api_v1() -> Scope {
                 .route(web::delete().to(api::endpoints::delete))
                 .default_service(otherwise("GET, HEAD, PATCH, DELETE, OPTIONS")),
         )
+        .service(act("/subscriptions", api::people::create))
+        .service(
+            web::resource("/subscriptions/{token}")
+                .route(web::get().to(api::people::show))
+                .route(web::head().to(api::people::show))
+                .route(web::patch().to(api::people::change))
+                .route(web::delete().to(api::people::end))
+                .default_service(otherwise("GET, HEAD, PATCH, DELETE, OPTIONS")),
+        )
         .service(read("/endpoints/{id}/events", api::events::list))
         .service(act("/endpoints/{id}/replay", api::events::replay))
         .service(act("/endpoints/{id}/enable", api::events::enable))
         .service(act("/endpoints/{id}/disable", api::events::disable))
         .service(act("/endpoints/{id}/test", api::events::test))
         .service(act("/endpoints/{id}/token", api::events::token))
-        .service(act("/subscriptions", api::subscribe))
         .service(act("/sources/{name}/poll", api::poll))
         .service(act("/sources/{name}/release", api::release))
         .service(read("/articles/{id}/deliveries", api::deliveries))

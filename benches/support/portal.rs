@@ -10,7 +10,8 @@ use loa::config::Config;
 use loa::domain::subscriber::{EmailAddress, Frequency, Locale};
 use loa::service::Service;
 use loa::store::engine::Store;
-use loa::store::subscriber::{Request, Wish};
+use loa::store::opt_in::Request;
+use loa::store::subscriber::Wish;
 use sqlx::{Connection, Executor, PgConnection, SqlSafeStr};
 use tempfile::TempDir;
 
@@ -149,11 +150,9 @@ async fn seed(store: &Store, people: usize, clock: &Clock) {
         .map(|n| EmailAddress::parse(&format!("doc.gia.{n}@so{}.example.gov.vn", n % 97)).expect("an address"))
         .collect();
     for some in addresses.chunks(5_000) {
-        let requests: Vec<Request<'_>> = some
-            .iter()
-            .map(|email| Request { email, wishes: &wishes, locale: Locale::Vi, text_version: "1", method: "import" })
-            .collect();
-        store.import_people(&requests, clock.now()).await.expect("readers are imported");
+        let requests: Vec<Request<'_>> =
+            some.iter().map(|email| Request::new(email, &wishes, Locale::Vi, "import", clock.random())).collect();
+        store.import_people(&requests, false, clock.now()).await.expect("readers are imported");
     }
 }
 

@@ -33,6 +33,7 @@ impl Server {
         let start = Instant::now();
         let child = Command::new(env!("CARGO_BIN_EXE_loa"))
             .args(["--config".as_ref(), path.as_os_str(), "serve".as_ref()])
+            .envs(shipped())
             .stderr(fs::File::create(folder.join("loa.log")).expect("a log"))
             .spawn()
             .expect("loa starts");
@@ -42,6 +43,16 @@ impl Server {
             std::thread::sleep(Duration::from_millis(2));
         }
         (server, start.elapsed())
+    }
+
+    /// This program again, as the bare server over a folder's `feed` and `feed.gz`.
+    pub fn bare(folder: &Path) -> Self {
+        let at = free();
+        let child = Command::new(std::env::current_exe().expect("this program"))
+            .args([crate::bare::WORD.as_ref(), at.to_string().as_ref(), folder.as_os_str()])
+            .spawn()
+            .expect("the bare server starts");
+        Self { at, child }.answering()
     }
 
     /// nginx over a folder of files with `.gz` twins, with as many workers as loa has threads.
@@ -66,12 +77,31 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("nginx starts");
+        Self { at, child }.answering()
+    }
+
+    fn answering(self) -> Self {
         let start = Instant::now();
-        while get(at, "/", &[]).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(10), "nginx is not ready after ten seconds");
+        while get(self.at, "/", &[]).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(10), "a server is not ready after ten seconds");
             std::thread::sleep(Duration::from_millis(5));
         }
-        Self { at, child }
+        self
+    }
+
+    /// Processor time of the process and its children that still run.
+    fn busy(&self) -> Duration {
+        let of = |process: u32| {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            // After the name, which may hold spaces: state is the 3rd field, user and system time the 14th and 15th, in
+            // hundredths of a second.
+            let times = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().skip(11).take(2);
+            times.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>()
+        };
+        let own = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        let ticks = of(own) + children.split_whitespace().filter_map(|id| id.parse().ok()).map(of).sum::<u64>();
+        Duration::from_millis(ticks * 10)
     }
 
     /// Memory of the process in MiB: now, and at its highest.
@@ -84,6 +114,13 @@ impl Server {
         };
         (of("VmRSS:"), of("VmHWM:"))
     }
+}
+
+/// The allocator's settings of the unit: what is measured is the service as it is installed.
+fn shipped() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let unit = include_str!("../../deploy/systemd/loa.service").lines();
+    let words = unit.filter_map(|line| line.strip_prefix("Environment=")).flat_map(str::split_whitespace);
+    words.filter(|word| word.starts_with("MALLOC_")).filter_map(|word| word.split_once('='))
 }
 
 fn free() -> SocketAddr {
@@ -133,16 +170,20 @@ pub struct Load {
     pub per_second: f64,
     /// Milliseconds.
     pub p99: f64,
+    /// Microseconds of the server's processor time for each answer.
+    pub micros: f64,
 }
 
 /// Load by `wrk` for so many seconds; every answer must be of the expected kind.
-pub fn wrk(at: SocketAddr, path: &str, headers: &[(&str, &str)], seconds: u32) -> Load {
+pub fn wrk(server: &Server, path: &str, headers: &[(&str, &str)], seconds: u32) -> Load {
     let mut command = Command::new("wrk");
     command.args(["-t1", "-c32", "--latency", &format!("-d{seconds}s")]);
     for (name, value) in headers {
         command.arg("-H").arg(format!("{name}: {value}"));
     }
-    let output = command.arg(format!("http://{at}{path}")).output().expect("wrk runs");
+    let before = server.busy();
+    let output = command.arg(format!("http://{}{path}", server.at)).output().expect("wrk runs");
+    let busy = server.busy().saturating_sub(before);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!said.contains("Non-2xx"), "{said}");
     let line = |start: &str| said.lines().find_map(|line| line.trim().strip_prefix(start)).unwrap_or_default().trim();
@@ -153,8 +194,14 @@ pub fn wrk(at: SocketAddr, path: &str, headers: &[(&str, &str)], seconds: u32) -
         "s" => 1000.0,
         _ => 1.0,
     };
+    let told = |what: Option<&str>| what.and_then(|number| number.parse::<f64>().ok());
+    let answers = said.lines().find_map(|line| line.split_once(" requests in ")).map(|(count, _)| count.trim());
+    let (Some(per_second), Some(answers)) = (told(Some(line("Requests/sec:"))), told(answers)) else {
+        panic!("wrk measured nothing: {said}")
+    };
     Load {
-        per_second: line("Requests/sec:").parse().unwrap_or_else(|_| panic!("wrk measured nothing: {said}")),
+        per_second,
         p99: number.parse::<f64>().unwrap_or(f64::NAN) * scale,
+        micros: busy.as_secs_f64() * 1e6 / answers.max(1.0),
     }
 }

@@ -1,18 +1,21 @@
 //! Feed files: `feeds/<slug>.toml`, one feed each. One broken file never hides the others.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::fault::{Fault, Place};
 use super::reader::Reader;
-use super::tree::{self, Table};
+use super::tree::{self, Table, Value};
 use super::value;
 use crate::domain::feed::FeedSpec;
 use crate::domain::selection::Selection;
 use crate::domain::selection::day::Day;
+use crate::domain::selection::groups::{Group, MAX_POINTS};
 use crate::text::xml::XmlText;
 
 const FEED_KEYS: &[&str] = &["title", "description", "title_en", "description_en", "select"];
+const GROUP_KEYS: &[&str] = &["title", "lede", "body", "with", "phrases"];
 const SELECT_KEYS: &[&str] = &[
     "sources",
     "categories",
@@ -22,6 +25,7 @@ const SELECT_KEYS: &[&str] = &[
     "title_phrases",
     "not_phrases",
     "unless",
+    "groups",
     "keywords",
     "not_keywords",
     "tags",
@@ -123,6 +127,7 @@ fn feed(slug: String, table: Table, whole: Place, faults: &mut Vec<Fault>) -> Op
     let title_phrases = r.list("title_phrases", value::filled);
     let not_phrases = r.list("not_phrases", value::filled);
     let unless = r.list("unless", value::filled);
+    let group_tables = r.has("groups").then(|| r.table("groups"));
     let keywords = r.list("keywords", value::filled);
     let not_keywords = r.list("not_keywords", value::filled);
     let tags = r.list("tags", value::filled);
@@ -132,6 +137,7 @@ fn feed(slug: String, table: Table, whole: Place, faults: &mut Vec<Fault>) -> Op
     let from = r.optional("from", str::parse::<Day>);
     let until = r.optional("until", str::parse::<Day>);
     r.finish();
+    let groups = group_tables.map_or_else(|| Some(BTreeMap::new()), |tables| groups(tables?.0, faults));
     let text = |text: String| XmlText::new(&text);
     Some(FeedSpec {
         slug,
@@ -148,6 +154,7 @@ fn feed(slug: String, table: Table, whole: Place, faults: &mut Vec<Fault>) -> Op
             title_phrases: title_phrases?,
             not_phrases: not_phrases?,
             unless: unless?,
+            groups: groups?,
             keywords: keywords?,
             not_keywords: not_keywords?,
             tags: tags?,
@@ -158,6 +165,28 @@ fn feed(slug: String, table: Table, whole: Place, faults: &mut Vec<Fault>) -> Op
             until,
         },
     })
+}
+
+/// The tables `[select.groups.NAME]`.
+fn groups(tables: Table, faults: &mut Vec<Fault>) -> Option<BTreeMap<String, Group>> {
+    let count = tables.len();
+    let mut groups = BTreeMap::new();
+    for (name, entry) in tables {
+        let label = format!("[select.groups.{name}]");
+        let Value::Table(table) = entry.node.value else {
+            let what = format!("{label} must be a table, not {}", entry.node.value.kind());
+            faults.push(Fault::new(entry.node.place, what));
+            continue;
+        };
+        let mut r = Reader::new(label, GROUP_KEYS, table, entry.key, faults);
+        let mut points = |key| r.optional_integer(key, -i64::from(MAX_POINTS)..=i64::from(MAX_POINTS)).unwrap_or(0);
+        let (title, lede, body) = (points("title"), points("lede"), points("body"));
+        let with = r.list("with", value::filled);
+        let phrases = r.list("phrases", value::filled);
+        r.finish();
+        groups.extend(with.zip(phrases).map(|(with, phrases)| (name, Group { title, lede, body, with, phrases })));
+    }
+    (groups.len() == count).then_some(groups)
 }
 
 #[cfg(test)]
@@ -212,6 +241,31 @@ mod tests {
         has("E f.toml: the file's name is no name for addresses");
         has("search.toml: /feeds/search is taken");
         assert_eq!(told.len(), 8, "{told:#?}");
+    }
+
+    #[test]
+    fn groups_of_phrases_are_read_and_their_faults_told() {
+        let text = |group: &str| format!("{GOOD}[select.groups.ket-nap]\n{group}");
+        let good = "title = 12\nlede = 8\nbody = 5\nwith = [\"ket-nap\"]\nphrases = [\"kết nạp\"]\n";
+        let dir = folder(&[
+            ("a.toml", &text(good)),
+            ("b.toml", &text("title = 101\nwords = [\"kết nạp\"]\n")),
+            ("c.toml", &format!("{GOOD}groups = {{ ket-nap = 3 }}\n")),
+        ]);
+        let (feeds, faults) = feed_files(dir.path());
+        let group = &feeds[0].select.groups["ket-nap"];
+        assert_eq!((group.title, group.lede, group.body), (12, 8, 5));
+        assert_eq!(
+            (feeds.len(), &group.phrases[..], &group.with[..]),
+            (1, &["kết nạp".to_owned()][..], &["ket-nap".to_owned()][..])
+        );
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 3, "{told:#?}");
+        assert!(
+            told[0].contains("[select.groups.ket-nap] title") && told[1].contains("words: unknown key"),
+            "{told:#?}"
+        );
+        assert!(told[2].contains("must be a table, not a whole number"), "{told:#?}");
     }
 
     #[test]

@@ -184,7 +184,7 @@ impl Parts {
 }
 
 /// An article as it stands in the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredArticle {
     /// Row id.
     pub id: i64,

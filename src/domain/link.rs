@@ -1,7 +1,8 @@
 //! Signed links: what the token in `/confirm/…`, `/manage/…` and `/u/…` says, and how a forged one is told apart.
 //!
-//! A token is 27 bytes in base64url (36 characters, always): key id, purpose, subject id, frequency, and the first 16
-//! bytes of an HMAC-SHA256 over them. Nothing in it is secret and no address is in it; nobody can make one without the
+//! A token is 27 bytes in base64url (36 characters, always): key id, purpose, public id, frequency, and the first 16
+//! bytes of an HMAC-SHA256 over them. It names nobody by a row's number: a database that was restored from a backup gives
+//! those out again, and a link in an old mail would open somebody else's page. Nothing in it is secret and no address is in it; nobody can make one without the
 //! key. Tokens do not expire by themselves (mail that was kept for years must still let its reader leave); what they
 //! name may be gone. Keys rotate by id.
 
@@ -11,6 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use crate::domain::public_id::PublicId;
 use crate::domain::subscriber::Frequency;
 
 /// Length of every token in characters.
@@ -22,12 +24,12 @@ const BODY_LEN: usize = 11;
 /// What a link lets its holder do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
-    /// Confirm the request with this id (double opt-in).
-    Confirm(i64),
-    /// Manage the subscriptions of the subscriber with this id.
-    Manage(i64),
-    /// End this subscriber's subscriptions of this frequency.
-    Unsubscribe(i64, Frequency),
+    /// Confirm this request (double opt-in).
+    Confirm(PublicId),
+    /// Manage this person's subscriptions.
+    Manage(PublicId),
+    /// End this person's subscriptions of this frequency.
+    Unsubscribe(PublicId, Frequency),
 }
 
 /// The keys that sign links, the newest first. Old keys verify, only the newest signs.
@@ -39,6 +41,16 @@ impl KeyRing {
     #[must_use]
     pub fn new(keys: Vec<(u8, [u8; 32])>) -> Option<Self> {
         (!keys.is_empty()).then_some(Self(keys))
+    }
+
+    /// The key that signs, and its id.
+    pub(super) fn newest(&self) -> (u8, &[u8; 32]) {
+        (self.0[0].0, &self.0[0].1)
+    }
+
+    /// The key with this id.
+    pub(super) fn key(&self, id: u8) -> Option<&[u8; 32]> {
+        self.0.iter().find(|(own, _)| *own == id).map(|(_, key)| key)
     }
 
     /// The token for a link.
@@ -61,7 +73,7 @@ impl KeyRing {
         if !bool::from(mac(key, body).ct_eq(theirs)) {
             return None;
         }
-        let subject = i64::from_be_bytes(body[2..10].try_into().ok()?);
+        let subject = PublicId(i64::from_be_bytes(body[2..10].try_into().ok()?));
         Some(match (body[1], body[10]) {
             (b'c', 0) => Link::Confirm(subject),
             (b'm', 0) => Link::Manage(subject),
@@ -80,7 +92,7 @@ fn body(key_id: u8, link: Link) -> [u8; BODY_LEN] {
     let mut body = [0_u8; BODY_LEN];
     body[0] = key_id;
     body[1] = purpose;
-    body[2..10].copy_from_slice(&subject.to_be_bytes());
+    body[2..10].copy_from_slice(&subject.0.to_be_bytes());
     body[10] = u8::try_from(frequency).unwrap_or(0);
     body
 }
@@ -105,10 +117,10 @@ mod tests {
     #[test]
     fn every_link_reads_back_and_all_tokens_have_one_length() {
         for link in [
-            Link::Confirm(1),
-            Link::Manage(i64::MAX),
-            Link::Unsubscribe(65_052, Frequency::Immediate),
-            Link::Unsubscribe(65_052, Frequency::Weekly),
+            Link::Confirm(PublicId(1)),
+            Link::Manage(PublicId(i64::MAX)),
+            Link::Unsubscribe(PublicId(65_052), Frequency::Immediate),
+            Link::Unsubscribe(PublicId(65_052), Frequency::Weekly),
         ] {
             let token = ring().sign(link);
             assert_eq!(token.len(), TOKEN_LEN);
@@ -118,15 +130,15 @@ mod tests {
 
     #[test]
     fn a_token_of_an_old_key_still_opens_and_one_of_a_strange_key_does_not() {
-        let old = KeyRing::new(vec![(1, [9; 32])]).expect("a key").sign(Link::Manage(5));
-        assert_eq!(ring().verify(&old), Some(Link::Manage(5)));
-        let strange = KeyRing::new(vec![(2, [8; 32])]).expect("a key").sign(Link::Manage(5));
+        let old = KeyRing::new(vec![(1, [9; 32])]).expect("a key").sign(Link::Manage(PublicId(5)));
+        assert_eq!(ring().verify(&old), Some(Link::Manage(PublicId(5))));
+        let strange = KeyRing::new(vec![(2, [8; 32])]).expect("a key").sign(Link::Manage(PublicId(5)));
         assert_eq!(ring().verify(&strange), None);
     }
 
     #[test]
     fn a_token_changed_in_any_place_is_refused() {
-        let token = ring().sign(Link::Unsubscribe(5, Frequency::Daily));
+        let token = ring().sign(Link::Unsubscribe(PublicId(5), Frequency::Daily));
         for place in 0..token.len() {
             let mut forged = token.clone().into_bytes();
             forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };

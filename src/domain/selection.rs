@@ -2,18 +2,21 @@
 //! the feed and not in the mail. Never a query in some database's words: an article in hand is enough to decide.
 
 pub mod day;
+pub mod groups;
 pub mod keyword;
 mod matcher;
 pub mod query;
 pub mod score;
 pub mod title;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use self::day::Day;
+use self::groups::{Group, Scale};
 use self::keyword::{Keywords, spelled};
 use crate::clock::Timestamp;
 use crate::domain::article::Article;
@@ -61,6 +64,9 @@ pub struct Selection {
     /// (not `title_phrases`) that stand in its title or in the title of a category count.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unless: Vec<String>,
+    /// Phrases that are counted together, by name; see [`groups`].
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, Group>,
     /// Words and phrases that must all stand in the article, anywhere; see [`keyword`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keywords: Vec<String>,
@@ -140,6 +146,7 @@ pub struct Matcher {
     phrases: Phrases,
     title_phrases: Phrases,
     unless: Phrases,
+    scale: Scale,
     keywords: Keywords,
     /// From when, and until before when, an article was published.
     span: (Option<Timestamp>, Option<Timestamp>),
@@ -170,8 +177,8 @@ impl Selection {
         Matcher::new(self, Phrases::exact)
     }
 
-    const fn has_phrases(&self) -> bool {
-        !self.phrases.is_empty() || !self.title_phrases.is_empty()
+    fn has_phrases(&self) -> bool {
+        !self.phrases.is_empty() || !self.title_phrases.is_empty() || !self.groups.is_empty()
     }
 
     /// Whether nothing is asked for, so that every article matches.
@@ -254,9 +261,10 @@ impl Selection {
         }
         for (name, list) in [("not_phrases", &self.not_phrases), ("unless", &self.unless)] {
             if !self.has_phrases() && !list.is_empty() {
-                faults.push(format!("`{name}` without `phrases` does nothing: add phrases or remove it"));
+                faults.push(format!("`{name}` without `phrases` or `groups` does nothing: add some or remove it"));
             }
         }
+        faults.extend(groups::faults(&self.groups));
         if let (Some(from), Some(until)) = (self.from, self.until)
             && until < from
         {
@@ -291,6 +299,11 @@ impl Selection {
             title_phrases: each(&self.title_phrases, spelled),
             not_phrases: if self.has_phrases() { each(&self.not_phrases, spelled) } else { Vec::new() },
             unless: if self.has_phrases() { each(&self.unless, spelled) } else { Vec::new() },
+            groups: self
+                .groups
+                .iter()
+                .map(|(name, group)| (name.clone(), Group { phrases: each(&group.phrases, spelled), ..group.clone() }))
+                .collect(),
             keywords: each(&self.keywords, spelled),
             not_keywords: each(&self.not_keywords, spelled),
             tags: each(&self.tags, spelled),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 /// How often a person hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,9 +88,12 @@ pub enum AddressError {
     /// The domain is not a name with a dot.
     #[error("its domain is not a full host name")]
     Domain,
-    /// The local part is not a dot-atom (RFC 5321 §4.1.2), or not ASCII.
+    /// The local part is not a dot-atom (RFC 5321 §4.1.2).
     #[error("the part before the @ has a character that mail does not allow")]
     Local,
+    /// The local part is not ASCII, and the relay does not take such addresses (RFC 6531).
+    #[error("the part before the @ has letters that our mail server does not take; use an address in plain letters")]
+    International,
 }
 
 impl EmailAddress {
@@ -99,6 +103,16 @@ impl EmailAddress {
     /// # Errors
     /// [`AddressError`] says what is wrong with it.
     pub fn parse(raw: &str) -> Result<Self, AddressError> {
+        Self::parse_international(raw)
+            .and_then(|address| if address.is_international() { Err(AddressError::International) } else { Ok(address) })
+    }
+
+    /// The same, and a local part may have letters of any script (RFC 6531 §3.3), in NFC. For a relay that offers SMTPUTF8,
+    /// and for what was taken while it did.
+    ///
+    /// # Errors
+    /// [`AddressError`] says what is wrong with it.
+    pub fn parse_international(raw: &str) -> Result<Self, AddressError> {
         let raw = raw.trim();
         if raw.is_empty() {
             return Err(AddressError::Empty);
@@ -107,7 +121,15 @@ impl EmailAddress {
         if local.is_empty() || local.contains('@') {
             return Err(AddressError::NoAt);
         }
-        let atom = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+        let local: String = local.nfc().collect();
+        let atom = |c: char| {
+            if c.is_ascii() {
+                c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c)
+            } else {
+                // Letters and digits: nothing that is blank, unseen or turns the line around.
+                c.is_alphanumeric()
+            }
+        };
         if local.split('.').any(|part| part.is_empty() || !part.chars().all(atom)) {
             return Err(AddressError::Local);
         }
@@ -140,7 +162,13 @@ impl EmailAddress {
     /// What two spellings of one mailbox share: all in lower case. Uniqueness is kept over this.
     #[must_use]
     pub fn key(&self) -> String {
-        self.0.to_ascii_lowercase()
+        self.0.to_lowercase()
+    }
+
+    /// Whether it can only be reached by SMTPUTF8 (RFC 6531).
+    #[must_use]
+    pub fn is_international(&self) -> bool {
+        !self.0.is_ascii()
     }
 
     /// The part behind the `@`.
@@ -177,6 +205,8 @@ pub enum EndReason {
     Erased,
     /// The address does not exist or refuses us for good.
     Undeliverable,
+    /// The person told their provider that our mail is spam.
+    Complained,
     /// An operator ended it.
     Operator,
     /// The feed is no longer declared.
@@ -194,6 +224,7 @@ impl EndReason {
             Self::Changed => "changed",
             Self::Erased => "erased",
             Self::Undeliverable => "undeliverable",
+            Self::Complained => "complained",
             Self::Operator => "operator",
             Self::FeedRetired => "feed_retired",
             Self::EndpointGone => "endpoint_gone",
@@ -240,6 +271,18 @@ mod tests {
         }
         let long = format!("{}@example.vn", "a".repeat(65));
         assert_eq!(EmailAddress::parse(&long), Err(AddressError::TooLong));
+    }
+
+    #[test]
+    fn an_address_of_any_script_is_taken_only_where_it_can_be_mailed() {
+        assert_eq!(EmailAddress::parse("nguyễn.ân@example.vn"), Err(AddressError::International));
+        let address = EmailAddress::parse_international("Nguyễn.Ân@Example.vn").expect("an address");
+        assert!(address.is_international() && !EmailAddress::parse("an@example.vn").expect("one").is_international());
+        let apart = EmailAddress::parse_international("nguye\u{302}\u{303}n.a\u{302}n@example.vn").expect("an address");
+        assert_eq!(address.key(), apart.key(), "the same letters in pieces are the same mailbox");
+        for bad in ["a\u{a0}b@example.vn", "a\u{202e}b@example.vn", "a\u{200b}b@example.vn", "â\u{7f}@example.vn"] {
+            assert!(EmailAddress::parse_international(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

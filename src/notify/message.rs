@@ -8,6 +8,7 @@ pub mod content;
 mod digest;
 mod engine;
 pub mod line;
+pub mod question;
 pub mod sample;
 pub mod words;
 
@@ -17,8 +18,8 @@ use serde::Serialize;
 
 use crate::domain::link::TOKEN_LEN;
 use crate::domain::site::Site;
-use crate::domain::subscriber::{Frequency, Locale};
-use crate::notify::message::content::{ArticleMail, ConfirmMail, FeedLink, Mail};
+use crate::domain::subscriber::Locale;
+use crate::notify::message::content::{ArticleMail, FeedLink, Mail};
 use crate::notify::message::engine::Engine;
 use crate::notify::message::line::{Line, shorten};
 
@@ -96,7 +97,9 @@ impl Templates {
                     None => Err(budget::never_fits(&format!("article/{}/body.html", locale.as_str()))),
                 }
             }
-            Mail::Confirm(mail) => self.fill("confirm", &frame(site, locale), &confirm(mail, site)),
+            Mail::Confirm(mail) => self.fill("confirm", &frame(site, locale), &mail.context(site)),
+            Mail::Move(mail) => self.fill("move", &frame(site, locale), &mail.context(site)),
+            Mail::Moved(mail) => self.fill("moved", &frame(site, locale), &mail.context()),
             Mail::Digest(mail) => {
                 digest::fit(mail, locale, |context| self.fill("digest", &frame(site, locale), context))
             }
@@ -149,8 +152,8 @@ fn complete(mail: &Mail, content: Content) -> Result<Content, MessageError> {
         if mail.is_bulk() && !body.contains(MANAGE_MARK) {
             return missing(file, "there is no way to choose anew; put {{ links.manage }} in it");
         }
-        if let Mail::Confirm(confirm) = mail
-            && !body.contains(&confirm.token)
+        if let Some(token) = mail.token()
+            && !body.contains(token)
         {
             return missing(file, "there is nothing to confirm with; put {{ confirm_url }} in it");
         }
@@ -220,19 +223,4 @@ fn article(mail: &ArticleMail, shown: usize) -> ArticleContext<'_> {
     }
     let total = mail.articles.len();
     ArticleContext { articles: &mail.articles[..shown.min(total)], total, more: total.saturating_sub(shown), feeds }
-}
-
-#[derive(Serialize)]
-struct ConfirmContext<'a> {
-    feeds: &'a [FeedLink],
-    frequency: Frequency,
-    confirm_url: String,
-}
-
-fn confirm<'a>(mail: &'a ConfirmMail, site: &Site) -> ConfirmContext<'a> {
-    ConfirmContext {
-        feeds: &mail.feeds,
-        frequency: mail.frequency,
-        confirm_url: site.link(&format!("confirm/{}", mail.token)),
-    }
 }

@@ -25,9 +25,9 @@ pub fn sources(config: &Config) -> (BTreeMap<String, Arc<AnySource>>, Vec<Fault>
                 table.entry("timezone").or_insert_with(|| zone.into());
             }
         }
-        let opened = toml::Value::Table(table).try_into::<Settings>().map_err(|error| unfit(section, &error)).and_then(
-            |settings| AnySource::open(&section.name, settings).map_err(|e| section.fault(None, &e.to_string())),
-        );
+        let opened = read(table.clone()).map_err(|error| unfit(section, &table, &error)).and_then(|settings| {
+            AnySource::open(&section.name, settings).map_err(|error| refused(section, &error.to_string()))
+        });
         match opened {
             Ok(source) => {
                 sources.insert(section.name.clone(), Arc::new(source));
@@ -38,11 +38,38 @@ pub fn sources(config: &Config) -> (BTreeMap<String, Arc<AnySource>>, Vec<Fault>
     (sources, faults)
 }
 
+fn read(table: toml::Table) -> Result<Settings, toml::de::Error> {
+    toml::Value::Table(table).try_into()
+}
+
+/// A source names the key that cannot be right, in a sentence of its own.
+fn refused(section: &SourceSection, said: &str) -> Fault {
+    let said = said.strip_prefix(&format!("source `{}`: ", section.name)).unwrap_or(said);
+    let named =
+        |key: &&str| said.find(&format!("`{key}`")).or_else(|| said.starts_with(&format!("{key} = ")).then_some(0));
+    let key = section.settings.keys().map(String::as_str).filter_map(|key| Some((named(&key)?, key))).min();
+    section.fault(key.map(|(_, key)| key), said)
+}
+
+/// The key whose value made the reader stop, which does not name it: it reads key by key, so the first that it stops at with
+/// the same words is the one.
+fn stumbled<'t>(table: &'t toml::Table, said: &str) -> Option<&'t str> {
+    let mut less = toml::Table::new();
+    less.extend(table.get_key_value("kind").map(|(key, kind)| (key.clone(), kind.clone())));
+    table
+        .iter()
+        .map(|(key, value)| {
+            less.insert(key.clone(), value.clone());
+            (key.as_str(), read(less.clone()).err())
+        })
+        .find(|(_, error)| error.as_ref().is_some_and(|error| error.message() == said))
+        .map(|(key, _)| key)
+}
+
 /// The reader of settings knows which key is wrong and which there are; this says it at the key's place, with a remedy.
-fn unfit(section: &SourceSection, error: &toml::de::Error) -> Fault {
+fn unfit(section: &SourceSection, table: &toml::Table, error: &toml::de::Error) -> Fault {
     let said = error.message();
     let names: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
-    let place = error.to_string();
     match (names.split_first(), section.kind.as_str()) {
         (Some((kind, known)), _) if said.starts_with("unknown variant") && *kind == section.kind => {
             section.fault(Some("kind"), &format!("\"{kind}\" is no kind of source; {}", remedy(kind, known)))
@@ -54,9 +81,7 @@ fn unfit(section: &SourceSection, error: &toml::de::Error) -> Fault {
             section.fault(None, &format!("a source of kind {kind} needs the key {key}"))
         }
         _ => {
-            // «in `url`» ends the long form of the message.
-            let key = place.rsplit_once("in `").and_then(|(_, rest)| rest.split_once('`')).map(|(key, _)| key);
-            section.fault(key, &format!("a value is not what this key holds ({said})"))
+            section.fault(stumbled(table, said), &format!("the value is not what this key holds ({said}); correct it"))
         }
     }
 }

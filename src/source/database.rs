@@ -273,18 +273,18 @@ impl Visit<'_> {
         self.each_of(sql, bound.as_slice(), take).await
     }
 
-    /// As [`Visit::each`], with any number of bound texts.
+    /// As [`Visit::each`], with any number of bound texts. On MySQL the statement is kept with the connection: one that is
+    /// closed costs the next query what [`Visit::read`] says. So ask in few forms.
     pub(super) async fn each_of(
         &mut self,
         sql: String,
         bound: &[&str],
         mut take: impl FnMut(Row) + Send,
     ) -> Result<(), SourceError> {
-        // The two arms differ in types only.
+        // The two arms differ in types, and in what they keep.
         macro_rules! stream {
-            ($connection:expr) => {{
-                // Not kept as a named statement: poolers in front of PostgreSQL lose those.
-                let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+            ($connection:expr, $kept:literal) => {{
+                let mut query = sqlx::query(AssertSqlSafe(sql)).persistent($kept);
                 for text in bound {
                     query = query.bind(*text);
                 }
@@ -302,8 +302,9 @@ impl Visit<'_> {
         let connection = &mut self.connection;
         let read = async move {
             match connection {
-                Connection::MySql(connection) => stream!(connection),
-                Connection::Postgres(connection) => stream!(connection),
+                Connection::MySql(connection) => stream!(connection, true),
+                // Poolers in front of PostgreSQL lose statements that have a name.
+                Connection::Postgres(connection) => stream!(connection, false),
             }
             Ok::<_, sqlx::Error>(())
         };

@@ -176,7 +176,8 @@ impl Source for Folder {
     async fn describe(&self) -> Result<Description, SourceError> {
         let survey = self.survey().await?;
         let path = self.place.path.display();
-        let mut found = format!("{path}: {} article files", survey.entries.len());
+        let many = if survey.entries.len() == 1 { "file" } else { "files" };
+        let mut found = format!("{path}: {} article {many}", survey.entries.len());
         if !survey.faults.is_empty() {
             found = format!("{found}, {} with faults; the first: {}", survey.faults.len(), survey.faults[0].message);
         }

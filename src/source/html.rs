@@ -244,7 +244,7 @@ impl Source for Pages {
         let memory = &mut *memory;
         memory.begin(ask);
         let first = ask.depth == Depth::Sweep;
-        let known: BTreeSet<&str> = ask.known.iter().map(|light| light.external_id.as_str()).collect();
+        let known: BTreeSet<&str> = ask.known.ids().collect();
         let (window, mut faults) = self.window(memory, first, &known, ask.now).await?;
         memory.listed(&window, ask.now);
         let most = if first { FIRST_LOOK } else { self.rules.per_poll };

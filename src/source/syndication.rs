@@ -191,7 +191,7 @@ impl Source for Syndication {
             faults.extend(looked.faults);
             Reach::Only(looked.gone)
         };
-        let known: BTreeSet<&str> = ask.known.iter().map(|light| light.external_id.as_str()).collect();
+        let known: BTreeSet<&str> = ask.known.ids().collect();
         let articles = memory
             .items
             .values()

@@ -130,8 +130,8 @@ impl Memory {
     pub(super) fn conclude(&mut self, ask: &Ask<'_>, look: Look, extent: Extent, rules: String) -> Scan {
         let Look { rows, faults, categories, categories_hide } = look;
         let unread: BTreeSet<i64> = numbers(faults.iter().map(|fault| fault.external_id.as_str())).collect();
-        let met = |light: &&Light| number(&light.external_id).is_none_or(|id| rows.contains_key(&id));
-        let looked = || ask.known.iter().filter(met).map(|light| light.external_id.clone()).collect::<BTreeSet<_>>();
+        let met = |id: &&str| number(id).is_none_or(|id| rows.contains_key(&id));
+        let looked = || ask.known.ids().filter(met).map(str::to_owned).collect::<BTreeSet<_>>();
         let reach = match extent {
             Extent::Broken => Reach::Part,
             // Nobody may take the newest articles for all that there are.
@@ -206,7 +206,7 @@ fn numbers<'a>(ids: impl Iterator<Item = &'a str>) -> impl Iterator<Item = i64> 
 
 /// Ids of known articles. What is no number was never an article of this source, and no scan will bring it.
 fn known(ask: &Ask<'_>) -> impl Iterator<Item = i64> {
-    numbers(ask.known.iter().map(|light| light.external_id.as_str()))
+    numbers(ask.known.ids())
 }
 
 fn same(before: &[Category], after: &[Category]) -> bool {
@@ -217,6 +217,7 @@ fn same(before: &[Category], after: &[Category]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::roll::Roll;
 
     const HOUR: Duration = Duration::from_hours(1);
 
@@ -224,8 +225,8 @@ mod tests {
         Seen { fingerprint: fingerprint.to_owned(), from: None, until: None }
     }
 
-    fn lights(ids: impl IntoIterator<Item = i64>) -> Vec<Light> {
-        ids.into_iter().map(|id| Light { external_id: id.to_string(), fingerprint: "a".to_owned() }).collect()
+    fn lights(ids: impl IntoIterator<Item = i64>) -> Roll {
+        ids.into_iter().map(|id| (id.to_string(), "a")).collect()
     }
 
     fn look(rows: impl IntoIterator<Item = (i64, Option<Seen>)>) -> Look {
@@ -273,7 +274,7 @@ mod tests {
     fn a_sweep_from_memory_tells_all_again_and_concludes_only_what_was_looked_at() {
         let mut memory = walked();
         let known = lights(1..1_001);
-        let ask = Ask { known: &known, ..Ask::first(Timestamp(1)) };
+        let ask = Ask { known: known.public(), ..Ask::first(Timestamp(1)) };
         let scan = memory.conclude(&ask, look([(7, None), (1_001, Some(seen("n")))]), Extent::Hot, "r".to_owned());
         assert_eq!(scan.reach, only(&[7]));
         assert_eq!(ids(&scan).len(), 1_000);
@@ -285,7 +286,7 @@ mod tests {
     #[test]
     fn a_walk_that_left_known_articles_unasked_does_not_call_them_gone() {
         let known = lights(1..4);
-        let ask = Ask { known: &known, ..Ask::first(Timestamp(1)) };
+        let ask = Ask { known: known.public(), ..Ask::first(Timestamp(1)) };
         let scan =
             Memory::default().conclude(&ask, look([(1, Some(seen("a"))), (2, None)]), Extent::Walk, String::new());
         assert_eq!(scan.reach, only(&[1, 2]));
@@ -310,7 +311,7 @@ mod tests {
     fn what_could_not_be_read_is_neither_there_nor_gone_and_is_not_forgotten() {
         let mut memory = walked();
         let known = lights(1..1_001);
-        let ask = Ask { known: &known, ..Ask::first(Timestamp(1)) };
+        let ask = Ask { known: known.public(), ..Ask::first(Timestamp(1)) };
         let mut rows = all(1..1_001);
         rows.rows.remove(&5);
         rows.faults.push(Fault { external_id: "5".to_owned(), message: "x".to_owned() });
@@ -324,7 +325,7 @@ mod tests {
     fn single_articles_are_asked_in_turn_and_each_gets_one() {
         let mut memory = Memory::default();
         let known = lights(1..8);
-        let ask = Ask { known: &known, ..Ask::first(Timestamp(1)) };
+        let ask = Ask { known: known.public(), ..Ask::first(Timestamp(1)) };
         let met = look([(4, None)]);
         let turns: Vec<i64> = (0..4).flat_map(|_| memory.in_turn(&ask, &met, 2)).collect();
         assert_eq!(turns, [7, 6, 5, 3, 2, 1, 7, 6]);
@@ -336,7 +337,7 @@ mod tests {
         let memory = walked();
         let known = lights([500, 990, 995, 2_000]);
         let due = BTreeSet::from(["3".to_owned(), "x".to_owned()]);
-        let ask = Ask { known: &known, due: &due, depth: Depth::Hot, ..Ask::first(Timestamp(1)) };
+        let ask = Ask { known: known.public(), due: &due, depth: Depth::Hot, ..Ask::first(Timestamp(1)) };
         assert_eq!(memory.suspects(&ask, &look([(995, None)]), Some(990)), [3, 2_000, 990]);
     }
 

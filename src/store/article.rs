@@ -44,6 +44,8 @@ pub struct Poll {
     pub touched: Vec<(i64, String)>,
     /// Ids of articles that are no longer public.
     pub gone: Vec<i64>,
+    /// Whether this is only a part of the poll, written ahead of the rest: of the source nothing is noted then.
+    pub part: bool,
     /// Whether this poll completes the baseline.
     pub baseline_done: bool,
     /// How many polls in a row found suspiciously many articles gone.
@@ -189,7 +191,7 @@ impl Store {
         if let Some(known) = poll.feeds.filter(|_| !poll.upserts.is_empty()) {
             let feeds: i64 = tx!(&mut tx, c => sqlx::query_scalar(LIVE_SUM).fetch_one(c))?;
             if feeds != known {
-                return Err(StoreError::Superseded);
+                return Err(StoreError::OtherFeeds);
             }
         }
         for upsert in &poll.upserts {
@@ -221,6 +223,10 @@ impl Store {
             touched.extend(tx!(&mut tx, c => sqlx::query_scalar::<_, i64>(LIVE_FEEDS).bind(id).fetch_all(c))?);
         }
         touch_feeds(&mut tx, touched, version, now).await?;
+        if poll.part {
+            tx.commit().await?;
+            return Ok(applied);
+        }
         write_flips(&mut tx, &poll.source, &poll.flips, now).await?;
         exec!(
             &mut tx,

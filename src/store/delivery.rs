@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sqlx::FromRow;
 
+use super::bounce::write_reply;
 use super::engine::{Result, Store, Tx, alone, exec, read, to_json};
 use super::push;
 use crate::clock::Timestamp;
@@ -23,6 +24,8 @@ pub struct Claimed {
     pub kind: String,
     /// The receiver.
     pub subscriber_id: i64,
+    /// What stands for the receiver in links and message ids, if it is a person.
+    pub public_id: i64,
     /// The receiver's address, if it is a person and was not erased.
     pub email: Option<String>,
     /// The receiver's language.
@@ -39,6 +42,8 @@ pub struct Claimed {
     pub opt_in_id: Option<i64>,
     /// Tries so far, this one included.
     pub attempts: i64,
+    /// Tries before this one that ended in doubt: the message may have arrived already.
+    pub doubts: i64,
     /// When it was made: the date of the mail, the same on every retry.
     pub created_at: i64,
     /// The revision by the change that caused it; 0 without one. Part of ids that stay the same on every retry.
@@ -95,6 +100,9 @@ pub struct Settle {
     pub cause: Option<&'static str>,
     /// The receiver's reply or the fault, shortened.
     pub detail: String,
+    /// What the reply says of the address, as a word of [`crate::domain::bounce::Cause`], if it says anything.
+    #[serde(skip)]
+    pub bounce: Option<&'static str>,
 }
 
 /// A change that was not fanned out yet.
@@ -134,6 +142,7 @@ const FAN_OUT_PEOPLE: &str = "
     JOIN subscription s ON s.feed_id = fa.feed_id AND s.channel = 'email' AND s.frequency = 'immediate'
                        AND s.state = 'confirmed' AND s.since <= ch.seen_at
     WHERE ch.id = $1 AND ch.people AND ch.kind <> 'withdrawn'
+      AND s.subscriber_id NOT IN (SELECT x.subscriber_id FROM suppression x WHERE x.subscriber_id IS NOT NULL)
     ON CONFLICT DO NOTHING";
 
 // A mail that was cancelled while it was on its way (its article went and came back meanwhile) is that mail again: a second
@@ -145,6 +154,15 @@ const REVIVE: &str = "
                         WHERE ch.id = $1 AND ch.people AND ch.kind <> 'withdrawn')
       AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.subscriber_id = delivery.subscriber_id
                       AND o.article_id = delivery.article_id AND o.channel = 'email' AND o.state <> 'cancelled')";
+
+// Who pauses hears of it when the pause is over. CROSS JOIN has SQLite begin with those who pause, who are few; what the state
+// is not names the index by subscriber and article.
+const HOLD_PAUSED: &str = "
+    UPDATE delivery SET due_at = (SELECT p.paused_until FROM subscriber p WHERE p.id = delivery.subscriber_id)
+    WHERE id IN (SELECT o.id FROM subscriber p CROSS JOIN delivery o
+                 WHERE p.paused_until > $2 AND o.subscriber_id = p.id AND o.channel = 'email' AND o.change_id = $1
+                   AND o.article_id = (SELECT ch.article_id FROM change ch WHERE ch.id = $1)
+                   AND o.state <> 'cancelled' AND o.state = 'pending')";
 
 // Endpoints hear of every change of every article that is, or until this change was, in a feed they follow.
 const FAN_OUT_ENDPOINTS: &str = "
@@ -185,8 +203,12 @@ macro_rules! claim {
             "
     RETURNING id, kind, subscriber_id, article_id, change_id, set_id, run_id, opt_in_id, attempts, created_at,
         (SELECT s.email FROM subscriber s WHERE s.id = delivery.subscriber_id) AS email,
+        COALESCE((SELECT s.public_id FROM subscriber s WHERE s.id = delivery.subscriber_id), 0) AS public_id,
         COALESCE((SELECT s.locale FROM subscriber s WHERE s.id = delivery.subscriber_id), 'vi') AS locale,
         COALESCE((SELECT ch.revision FROM change ch WHERE ch.id = delivery.change_id), 0) AS revision,
+        CASE WHEN attempts > 1 THEN
+            (SELECT count(*) FROM attempt t WHERE t.delivery_id = delivery.id AND t.cause = 'in_doubt')
+        ELSE 0 END AS doubts,
         CASE WHEN channel = 'email' AND kind = 'published' THEN
             (SELECT string_agg(CAST(fa.feed_id AS TEXT), ',' ORDER BY fa.feed_id)
              FROM subscription w
@@ -266,6 +288,7 @@ impl Store {
         }
         exec!(&mut tx, sqlx::query(REVIVE).bind(change_id))?;
         let people = exec!(&mut tx, sqlx::query(FAN_OUT_PEOPLE).bind(change_id).bind(now.0))?;
+        exec!(&mut tx, sqlx::query(HOLD_PAUSED).bind(change_id).bind(now.0))?;
         let endpoints = exec!(&mut tx, sqlx::query(FAN_OUT_ENDPOINTS).bind(change_id).bind(now.0))?;
         if endpoints > 0 {
             push::number(self, &mut tx, change_id).await?;
@@ -452,6 +475,9 @@ const fn is_failed_try(line: &Settle) -> bool {
 async fn write_attempts(tx: &mut Tx, batch: &[Settle], now: Timestamp) -> Result<()> {
     for line in batch.iter().filter(|l| is_failed_try(l)) {
         exec!(tx, sqlx::query(ATTEMPT).bind(line.id).bind(now.0).bind(line.cause.unwrap_or("")).bind(&line.detail))?;
+        if let Some(cause) = line.bounce {
+            write_reply(tx, line.id, cause, &line.detail, now).await?;
+        }
     }
     Ok(())
 }

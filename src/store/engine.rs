@@ -31,6 +31,9 @@ pub enum StoreError {
     /// The lease under which this was found out is somebody else's by now. Nothing was written.
     #[error("this took so long that another replica took over; nothing was written")]
     Superseded,
+    /// Feeds came or went since this was found out. Nothing was written; finding it out anew is right, at once.
+    #[error("feeds came or went while the source was read; nothing was written, and the next poll reads it again")]
+    OtherFeeds,
     /// A stored value is not what this version of loa writes.
     #[error("the database holds a value that this version cannot read: {0}")]
     Corrupt(String),
@@ -136,7 +139,7 @@ impl Tx {
 }
 
 /// The steps of the schema: number, name, text for each engine. Never changed once they were released, only added to.
-const MIGRATIONS: [(i64, &str, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 7] = [
     (1, "first", include_str!("migrations/sqlite/0001_first.sql"), include_str!("migrations/postgres/0001_first.sql")),
     (
         2,
@@ -150,6 +153,18 @@ const MIGRATIONS: [(i64, &str, &str, &str); 5] = [
         "selections",
         include_str!("migrations/sqlite/0004_selections.sql"),
         include_str!("migrations/postgres/0004_selections.sql"),
+    ),
+    (
+        5,
+        "people",
+        include_str!("migrations/sqlite/0005_people.sql"),
+        include_str!("migrations/postgres/0005_people.sql"),
+    ),
+    (
+        6,
+        "bounces",
+        include_str!("migrations/sqlite/0006_bounces.sql"),
+        include_str!("migrations/postgres/0006_bounces.sql"),
     ),
     (11, "push", include_str!("migrations/sqlite/0011_push.sql"), include_str!("migrations/postgres/0011_push.sql")),
 ];
@@ -244,7 +259,9 @@ impl Store {
             .row_buffer_size(512)
             .pragma("cache_size", "-16000")
             .pragma("wal_autocheckpoint", "4000")
-            .pragma("temp_store", "memory");
+            .pragma("temp_store", "memory")
+            // What is deleted is overwritten: an erased address must not be found in the file.
+            .pragma("secure_delete", "on");
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(Duration::from_mins(1))

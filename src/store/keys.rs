@@ -2,6 +2,7 @@
 
 use super::engine::{Result, Store, StoreError, exec, read, tx};
 use crate::clock::Timestamp;
+use crate::domain::scope::Scopes;
 
 /// An API token as it is listed; the token itself is nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -10,6 +11,8 @@ pub struct TokenRow {
     pub id: i64,
     /// What its maker called it.
     pub name: String,
+    /// What it may do, in the words of [`Scopes`].
+    pub scopes: String,
     /// When it was made, UTC milliseconds.
     pub created_at: i64,
     /// When it was revoked, UTC milliseconds.
@@ -37,18 +40,28 @@ impl Store {
         value.ok_or_else(|| StoreError::Corrupt(format!("secret {name} vanished")))
     }
 
+    /// Every secret whose name begins so: name and value.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn secrets_of(&self, beginning: &str) -> Result<Vec<(String, String)>> {
+        Ok(read!(self, p => sqlx::query_as("SELECT name, value FROM secret WHERE name LIKE $1 || '%' ORDER BY name")
+            .bind(beginning).fetch_all(p))?)
+    }
+
     /// Keeps a token's hash.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn add_token(&self, name: &str, hash: &str, now: Timestamp) -> Result<()> {
+    pub async fn add_token(&self, name: &str, hash: &str, scopes: &Scopes, now: Timestamp) -> Result<()> {
         let mut tx = self.begin().await?;
         exec!(
             &mut tx,
-            sqlx::query("INSERT INTO token (name, hash, created_at) VALUES ($1, $2, $3)")
+            sqlx::query("INSERT INTO token (name, hash, created_at, scopes) VALUES ($1, $2, $3, $4)")
                 .bind(name)
                 .bind(hash)
                 .bind(now.0)
+                .bind(scopes.to_string())
         )?;
         tx.commit().await
     }
@@ -59,7 +72,7 @@ impl Store {
     /// When the database fails.
     pub async fn token_by_hash(&self, hash: &str) -> Result<Option<TokenRow>> {
         Ok(read!(self, p => sqlx::query_as(
-            "SELECT id, name, created_at, revoked_at FROM token WHERE hash = $1 AND revoked_at IS NULL")
+            "SELECT id, name, scopes, created_at, revoked_at FROM token WHERE hash = $1 AND revoked_at IS NULL")
             .bind(hash).fetch_optional(p))?)
     }
 
@@ -69,7 +82,7 @@ impl Store {
     /// When the database fails.
     pub async fn tokens(&self) -> Result<Vec<TokenRow>> {
         Ok(
-            read!(self, p => sqlx::query_as("SELECT id, name, created_at, revoked_at FROM token ORDER BY id").fetch_all(p))?,
+            read!(self, p => sqlx::query_as("SELECT id, name, scopes, created_at, revoked_at FROM token ORDER BY id").fetch_all(p))?,
         )
     }
 

@@ -2,10 +2,24 @@
 
 use std::time::Duration;
 
-use super::engine::{Result, Store, exec};
+use super::engine::{Result, Store, alone, exec};
 use crate::clock::Timestamp;
 
+/// The row that [`Store::write_something`] writes.
+const PROOF: &str = "
+    INSERT INTO lease (name, holder, expires) VALUES ('proof', $1, $2)
+    ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires = excluded.expires";
+
 impl Store {
+    /// Writes one row, to see that the database takes it: one that answers may still be read-only, or full.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn write_something(&self, holder: &str, now: Timestamp) -> Result<()> {
+        alone!(self, p => sqlx::query(PROOF).bind(holder).bind(now.0).execute(p).await.map(drop)?);
+        Ok(())
+    }
+
     /// Takes or extends the lease of that name. `false` while somebody else holds it.
     ///
     /// # Errors

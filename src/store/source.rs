@@ -1,28 +1,15 @@
 //! Sources: what the last polls left behind, for the next to compare with. Writes only what a failed poll says; what a
 //! good one found is written with its articles.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use sqlx::FromRow;
+use futures_util::TryStreamExt;
+use sqlx::{FromRow, Row as _};
 
 use super::engine::{Result, Store, Tx, exec, read, to_json};
 use crate::clock::Timestamp;
 use crate::domain::article::Category;
-
-/// What the store remembers of an article for the next comparison.
-#[derive(Clone, Debug, FromRow)]
-pub struct Known {
-    /// Row id.
-    pub id: i64,
-    /// The source's own id.
-    pub external_id: String,
-    /// The scan's fingerprint when it was last fetched.
-    pub light: String,
-    /// The article's fingerprint.
-    pub fingerprint: String,
-    /// Whether it was public at the last poll.
-    pub visible: bool,
-}
+use crate::domain::roll::{Known, Roll};
 
 /// What the store remembers of a source.
 #[derive(Clone, Debug, Default)]
@@ -66,17 +53,22 @@ impl Default for Flips {
 }
 
 const AMONG: &str = "
-    SELECT id, external_id, light, fingerprint, visible FROM article
+    SELECT id, external_id, light, visible FROM article
     WHERE source = $1 AND external_id IN (SELECT value FROM json_each($2))";
 const AMONG_JSONB: &str = "
-    SELECT id, external_id, light, fingerprint, visible FROM article
+    SELECT id, external_id, light, visible FROM article
     WHERE source = $1 AND external_id IN (SELECT value FROM jsonb_array_elements_text($2::jsonb) AS value)";
+
+const FINGERPRINTS: &str = "SELECT id, fingerprint FROM article WHERE id IN (SELECT value FROM json_each($1))";
+const FINGERPRINTS_JSONB: &str = "
+    SELECT id, fingerprint FROM article
+    WHERE id IN (SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb) AS value)";
 
 // What readers see now: first seen lately, or among the first of a feed. The newest first, and no more than so many: a
 // portal with very many categories must not make every poll a long one; the sweep sees the rest. Two lookups by index, then
 // the rows: written as one condition with OR, it reads every article. CROSS keeps SQLite to this order of the tables.
 const SHOWN: &str = "
-    SELECT a.id, a.external_id, a.light, a.fingerprint, a.visible
+    SELECT a.id, a.external_id, a.light, a.visible
     FROM (SELECT id FROM article WHERE source = $1 AND visible AND first_seen >= $2
           UNION
           SELECT fa.article_id FROM feed f CROSS JOIN feed_article fa
@@ -86,6 +78,24 @@ const SHOWN: &str = "
     CROSS JOIN article a
     WHERE a.id = shown.id AND a.source = $1 AND a.visible
     ORDER BY a.first_seen DESC, a.id DESC LIMIT $4";
+
+/// Reads what is known, row by row, into a [`Roll`]: never all rows as rows.
+macro_rules! roll {
+    ($store:expr, $query:expr) => {{
+        let mut roll = Roll::new();
+        let read: std::result::Result<(), sqlx::Error> = read!($store, p => async {
+            let mut rows = $query.fetch(p);
+            while let Some(row) = rows.try_next().await? {
+                let [external_id, light] = [row.try_get::<&str, _>(1)?, row.try_get(2)?];
+                roll.push(Known { row: row.try_get(0)?, external_id, light, visible: row.try_get(3)? });
+            }
+            Ok(())
+        });
+        read?;
+        roll.order();
+        Ok(roll)
+    }};
+}
 
 impl Store {
     /// What is known of a source; nothing yet for a new one.
@@ -110,21 +120,34 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn known_articles(&self, source: &str) -> Result<Vec<Known>> {
-        Ok(read!(self, p => sqlx::query_as(
-            "SELECT id, external_id, light, fingerprint, visible FROM article WHERE source = $1").bind(source).fetch_all(p))?)
+    pub async fn known_articles(&self, source: &str) -> Result<Roll> {
+        const ALL: &str = "SELECT id, external_id, light, visible FROM article WHERE source = $1";
+        roll!(self, sqlx::query(ALL).bind(source))
     }
 
     /// What is known of these articles of a source, gone ones too.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn known_among(&self, source: &str, external_ids: &[&str]) -> Result<Vec<Known>> {
+    pub async fn known_among(&self, source: &str, external_ids: &[&str]) -> Result<Roll> {
         if external_ids.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Roll::new());
         }
-        let sql = self.pick(AMONG, AMONG_JSONB);
-        Ok(read!(self, p => sqlx::query_as(sql).bind(source).bind(to_json(&external_ids)?).fetch_all(p))?)
+        let (sql, ids) = (self.pick(AMONG, AMONG_JSONB), to_json(&external_ids)?);
+        roll!(self, sqlx::query(sql).bind(source).bind(&ids))
+    }
+
+    /// The articles' own fingerprints of these rows: what they were when last fetched.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn fingerprints(&self, articles: &[i64]) -> Result<HashMap<i64, String>> {
+        if articles.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let sql = self.pick(FINGERPRINTS, FINGERPRINTS_JSONB);
+        let rows: Vec<(i64, String)> = read!(self, p => sqlx::query_as(sql).bind(to_json(&articles)?).fetch_all(p))?;
+        Ok(rows.into_iter().collect())
     }
 
     /// The public articles of a source that readers see now: first seen since `since`, or among the first `window` of a
@@ -132,9 +155,8 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn shown_articles(&self, source: &str, since: Timestamp, window: i64, limit: i64) -> Result<Vec<Known>> {
-        Ok(read!(self, p => sqlx::query_as(SHOWN).bind(source).bind(since.0).bind(window.max(1) - 1).bind(limit)
-            .fetch_all(p))?)
+    pub async fn shown_articles(&self, source: &str, since: Timestamp, window: i64, limit: i64) -> Result<Roll> {
+        roll!(self, sqlx::query(SHOWN).bind(source).bind(since.0).bind(window.max(1) - 1).bind(limit))
     }
 
     /// How many articles of a source are public.

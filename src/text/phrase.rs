@@ -227,6 +227,22 @@ impl Phrases {
         })
     }
 
+    /// Every positive phrase of one part that stands in the text, with the word from which on it does: shorter ones within
+    /// longer ones too.
+    pub fn each(&self, text: &Text, mut found: impl FnMut(usize, usize)) {
+        if self.positive.is_empty() {
+            return;
+        }
+        let masked = self.masked(text);
+        for from in 0..text.words.len() {
+            let mut note = |phrase: usize| found(phrase, from);
+            self.positive.marked.each(&text.words, from, &masked, &mut note);
+            if !self.positive.bare.is_empty() {
+                self.positive.bare.each(text.folded(), from, &masked, &mut note);
+            }
+        }
+    }
+
     /// For each word of the text whether a negative phrase takes it out; empty if none does.
     fn masked(&self, text: &Text) -> Vec<bool> {
         let mut masked = Vec::new();
@@ -374,6 +390,23 @@ mod tests {
         // What was typed without marks is looked for without them.
         assert_eq!(Phrases::typed(&["dai hoi + xa"], &[]).joint(&[&Text::new("đại hội xã")]), Some((0, 0)));
         assert_eq!(gaps("a … b + c"), 1);
+    }
+
+    #[test]
+    fn each_phrase_is_told_wherever_it_stands_and_under_no_mask() {
+        let phrases = ["chi bộ", "sinh hoạt chi bộ", "kết nạp … đảng viên", "kết nạp … quần chúng"];
+        let each = |text: &str| {
+            let mut found = Vec::new();
+            Phrases::exact(&phrases, &["chi bộ giúp"])
+                .each(&Text::new(text), |phrase, from| found.push((phrase, from)));
+            found
+        };
+        assert_eq!(each("Sinh hoạt chi bộ, chi bộ giúp dân"), [(1, 0), (0, 2)]);
+        // Behind one gap not only the nearest.
+        let mut both = each("kết nạp 30 quần chúng làm đảng viên");
+        both.sort_unstable();
+        assert_eq!(both, [(2, 0), (3, 0)]);
+        assert_eq!(each("Kết nạp hội viên. Đảng viên, quần chúng"), []);
     }
 
     #[test]

@@ -1,30 +1,40 @@
 //! The API for programs: JSON, bearer tokens, problem documents. `openapi` describes it. Every call needs a token, and a
-//! token is an operator's: it may do all of this.
+//! token may do what its scopes say; a person's own subscriptions are opened by the token of their own links.
 
 pub mod endpoints;
 pub mod events;
 pub mod openapi;
+pub mod people;
 
 use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Data, Path};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::reply::Fault;
 use super::{Shared, visit};
 use crate::domain::feed::FeedOrigin;
-use crate::domain::subscriber::{Frequency, Locale};
+use crate::domain::scope::{Scope, Scopes};
 use crate::feed::document::Format;
 use crate::work::access;
 
 /// Whoever holds a live token.
-pub struct Caller;
+pub struct Caller(Scopes);
+
+impl Caller {
+    /// Lets them do what needs this scope.
+    ///
+    /// # Errors
+    /// [`Fault::Scope`] if their token does not say so.
+    pub fn may(&self, scope: Scope) -> Result<(), Fault> {
+        if self.0.allow(scope) { Ok(()) } else { Err(Fault::Scope(scope.as_str())) }
+    }
+}
 
 impl FromRequest for Caller {
     type Error = Fault;
@@ -35,7 +45,8 @@ impl FromRequest for Caller {
         let token = req.headers().get(AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(bearer).map(str::to_owned);
         Box::pin(async move {
             let (Some(shared), Some(token)) = (shared, token) else { return Err(Fault::Unauthorized) };
-            access::token_name(&shared.store, &token).await?.map(|_| Self).ok_or(Fault::Unauthorized)
+            let live = access::live_token(&shared.store, &token).await?.ok_or(Fault::Unauthorized)?;
+            Ok(Self(Scopes::parse(&live.scopes)))
         })
     }
 }
@@ -67,7 +78,8 @@ fn accepted(value: &Value) -> HttpResponse {
 }
 
 /// `GET /api/v1/feeds`
-pub async fn feeds(_: Caller, shared: Data<Shared>) -> Result<HttpResponse, Fault> {
+pub async fn feeds(caller: Caller, shared: Data<Shared>) -> Result<HttpResponse, Fault> {
+    caller.may(Scope::Read)?;
     if !shared.publisher.is_ready() {
         return Err(Fault::Starting);
     }
@@ -91,31 +103,15 @@ pub async fn feeds(_: Caller, shared: Data<Shared>) -> Result<HttpResponse, Faul
     Ok(ok(&json!({ "feeds": feeds })))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewSubscription {
-    email: String,
-    feeds: Vec<String>,
-    frequency: Frequency,
-    locale: Option<Locale>,
-}
-
-/// `POST /api/v1/subscriptions`: as the form does it; the person must confirm.
-pub async fn subscribe(_: Caller, shared: Data<Shared>, bytes: Bytes) -> Result<HttpResponse, Fault> {
-    let new: NewSubscription = body(&bytes)?;
-    let locale = new.locale.unwrap_or(shared.site.locale);
-    shared.subscribe.request(&new.email, &new.feeds, new.frequency, locale, "api").await?;
-    Ok(accepted(&json!({ "status": "confirmation_requested" })))
-}
-
 /// `POST /api/v1/sources/{name}/poll`: a hint, answered at once; with `?wait=true` the poll itself, answered by what it
 /// found.
 pub async fn poll(
-    _: Caller,
+    caller: Caller,
     shared: Data<Shared>,
     name: Path<String>,
     req: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
+    caller.may(Scope::Poll)?;
     match visit::query(&req, "wait").as_deref() {
         None | Some("false") => {
             shared.ingest.hint(&name)?;
@@ -136,7 +132,8 @@ pub async fn poll(
 }
 
 /// `POST /api/v1/sources/{name}/release`
-pub async fn release(_: Caller, shared: Data<Shared>, name: Path<String>) -> Result<HttpResponse, Fault> {
+pub async fn release(caller: Caller, shared: Data<Shared>, name: Path<String>) -> Result<HttpResponse, Fault> {
+    caller.may(Scope::Poll)?;
     if !shared.ingest.sources().any(|s| s == *name) {
         return Err(Fault::NotFound);
     }
@@ -146,7 +143,8 @@ pub async fn release(_: Caller, shared: Data<Shared>, name: Path<String>) -> Res
 
 /// `GET /api/v1/articles/{id}/deliveries`: counts, never addresses. `{id}` is loa's number, the source's id, or the
 /// entry id.
-pub async fn deliveries(_: Caller, shared: Data<Shared>, id: Path<String>) -> Result<HttpResponse, Fault> {
+pub async fn deliveries(caller: Caller, shared: Data<Shared>, id: Path<String>) -> Result<HttpResponse, Fault> {
+    caller.may(Scope::Read)?;
     let article = shared.store.find_article(&id).await?.ok_or(Fault::NotFound)?;
     let counts: Vec<Value> = shared
         .store

@@ -66,9 +66,8 @@ pub fn feed_page(site: &Site, visit: Visit, published: &Published) -> Value {
     // A category's feed holds its articles for one reason, which its title says.
     let matcher = (feed.origin != FeedOrigin::Category && !feed.spec.select.is_everything()).then(|| feed.matcher());
     let articles: Vec<Value> = published
-        .articles
+        .teasers()
         .iter()
-        .filter(|a| a.visible)
         .take(SHOWN)
         .map(|a| {
             let why = matcher.as_ref().and_then(|m| m.matches(&a.article));
@@ -154,11 +153,10 @@ pub fn weekly_words(tag: &str, weekly: i64) -> String {
 fn card(site: &Site, visit: Visit, published: &Published) -> Value {
     let (spec, tag) = (&published.feed.spec, visit.locale.as_str());
     let weekly = weekly_words(tag, published.weekly);
-    let latest = published.articles.iter().filter(|a| a.visible).map(|a| a.article.published).max();
     json!({
         "slug": spec.slug, "title": title(spec, visit.locale), "description": description(spec, visit.locale),
         "own": !spec.description.trim().is_empty(),
-        "weekly": weekly, "latest": latest.map(|at| date::short(at, &site.zone, tag)),
+        "weekly": weekly, "latest": published.latest.map(|at| date::short(at, &site.zone, tag)),
     })
 }
 

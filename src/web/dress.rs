@@ -1,4 +1,5 @@
-//! What every answer wears: security headers, a text for what went wrong, a mark in the numbers. The one middleware.
+//! What every answer wears: security headers, a text for what went wrong, a mark in the numbers.
+//! [`super::front`] dresses what it answers by itself in the same clothes.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -13,8 +14,8 @@ use actix_web::web::Data;
 use actix_web::{Error, HttpRequest};
 use serde_json::json;
 
+use super::Shared;
 use super::reply::Fault;
-use super::{Shared, feeds};
 use crate::text::catalog;
 
 /// Nothing from elsewhere, no script at all, no frame around our pages.
@@ -62,10 +63,7 @@ pub async fn dress(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let mut answer = match feeds::at_hand(&req) {
-        Some(answer) => req.into_response(answer),
-        None => next.call(req).await?.map_into_boxed_body(),
-    };
+    let mut answer = next.call(req).await?.map_into_boxed_body();
     let Some(shared) = answer.request().app_data::<Data<Shared>>().cloned() else { return Ok(answer) };
     let kind = Kind::of(answer.request().path());
     let status = answer.status();
@@ -81,7 +79,7 @@ pub async fn dress(
     if status != StatusCode::NOT_MODIFIED {
         headers(answer.request().method() == Method::OPTIONS, kind, answer.headers_mut());
     } else if let Kind::Feed(_) = kind {
-        answer.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        allow_everybody(answer.headers_mut());
     }
     let status = answer.status().as_u16();
     match kind {
@@ -115,8 +113,14 @@ fn words(shared: &Shared, req: &HttpRequest, fault: &Fault) -> String {
     if let Fault::Query(faults) = fault {
         return faults.iter().map(|fault| fault.say(tag)).collect::<Vec<_>>().join("\n");
     }
+    say(tag, fault)
+}
+
+/// What a fault is in words, whatever else is known of it.
+fn say(tag: &str, fault: &Fault) -> String {
     let seconds = if let Fault::TooMany(seconds) = fault { *seconds } else { 0 };
-    catalog::words(tag).say(&format!("fault.{}", fault.word()), &[("n", &seconds.to_string())])
+    let scope = if let Fault::Scope(scope) = fault { scope } else { "" };
+    catalog::words(tag).say(&format!("fault.{}", fault.word()), &[("n", &seconds.to_string()), ("scope", scope)])
 }
 
 fn page(shared: &Shared, req: &HttpRequest, status: StatusCode, fault: &Fault) -> String {
@@ -132,11 +136,31 @@ fn page(shared: &Shared, req: &HttpRequest, status: StatusCode, fault: &Fault) -
 fn problem(status: StatusCode, fault: &Fault) -> String {
     let words = catalog::words("en");
     let title = words.say(&format!("fault.{}_title", fault.word()), &[]);
-    let text = match fault {
-        Fault::TooMany(seconds) => words.say("fault.too_many", &[("n", &seconds.to_string())]),
-        _ => fault.detail().map_or_else(|| words.say(&format!("fault.{}", fault.word()), &[]), str::to_owned),
-    };
+    let text = fault.detail().map_or_else(|| say("en", fault), str::to_owned);
     json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": text }).to_string()
+}
+
+/// What every answer wears.
+const EVERYWHERE: [(HeaderName, &str); 2] =
+    [(X_CONTENT_TYPE_OPTIONS, "nosniff"), (REFERRER_POLICY, "strict-origin-when-cross-origin")];
+
+/// What a feed's answer wears besides: any site's scripts may read it.
+const OF_FEEDS: [(HeaderName, &str); 3] = [
+    (CONTENT_SECURITY_POLICY, FEED_POLICY),
+    (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    (ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, IM, Last-Modified, Link, Loa-Stale"),
+];
+
+/// Lets the scripts of any site read an answer that says no more than that nothing changed.
+pub fn allow_everybody(headers: &mut HeaderMap) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+}
+
+/// Dresses a feed document that says itself what it varies by.
+pub fn dress_feed(headers: &mut HeaderMap) {
+    for (name, value) in EVERYWHERE.into_iter().chain(OF_FEEDS) {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
 }
 
 fn headers(options: bool, kind: Kind, headers: &mut HeaderMap) {
@@ -145,13 +169,14 @@ fn headers(options: bool, kind: Kind, headers: &mut HeaderMap) {
             headers.insert(name, HeaderValue::from_static(value));
         }
     };
-    unless_set(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    unless_set(REFERRER_POLICY, "strict-origin-when-cross-origin");
+    for (name, value) in EVERYWHERE {
+        unless_set(name, value);
+    }
     if let Kind::Feed(_) = kind {
-        unless_set(CONTENT_SECURITY_POLICY, FEED_POLICY);
+        for (name, value) in OF_FEEDS {
+            unless_set(name, value);
+        }
         unless_set(VARY, "Accept-Encoding");
-        unless_set(ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-        unless_set(ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, IM, Last-Modified, Link, Loa-Stale");
         if options {
             unless_set(ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS");
             unless_set(ACCESS_CONTROL_ALLOW_HEADERS, "If-None-Match, If-Modified-Since, A-IM");

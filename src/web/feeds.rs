@@ -5,7 +5,6 @@ pub mod pace;
 
 use std::sync::Arc;
 
-use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LINK, LOCATION, VARY,
@@ -30,10 +29,13 @@ const LIST_AGE: u64 = 1800;
 /// What is read at an address with a version in it never changes.
 const FOR_GOOD: &str = "public, max-age=31536000, immutable";
 
-const ACCEPT_ENCODING_VALUE: HeaderValue = HeaderValue::from_static("Accept-Encoding");
+/// `Vary` of whatever is sent in several codings.
+pub const ACCEPT_ENCODING_VALUE: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 
-/// RFC 3229 §10.5.3 and §10.5.2.
-const A_IM: HeaderName = HeaderName::from_static("a-im");
+/// RFC 3229 §10.5.3: who sends it takes deltas.
+pub const A_IM: HeaderName = HeaderName::from_static("a-im");
+
+/// RFC 3229 §10.5.2.
 const IM: HeaderName = HeaderName::from_static("im");
 
 /// Of a feed that is served as it was before: for how many seconds, and why. (`Age` would be taken for a cache's, and
@@ -44,14 +46,14 @@ const STALE: HeaderName = HeaderName::from_static("loa-stale");
 pub async fn named(req: HttpRequest, shared: Data<Shared>, name: Path<String>) -> Result<HttpResponse, Fault> {
     if name.bytes().any(|b| b.is_ascii_uppercase()) {
         let small = name.to_ascii_lowercase();
-        open(&shared, split(&small)?.0).await?;
+        open(&shared, split(&small)?.0, None).await?;
         return Ok(moved(&shared, &format!("feeds/{small}")));
     }
     let (slug, format) = split(&name)?;
     if shared.publisher.is_ready() && shared.publisher.get(slug).is_none() {
         return search::followed(&shared, slug, format).await;
     }
-    let published = open(&shared, slug).await?;
+    let published = open(&shared, slug, format).await?;
     match format {
         Some(format) => document(&req, &shared, &published, format).await,
         None if published.feed.retired => Err(Fault::Gone),
@@ -59,37 +61,10 @@ pub async fn named(req: HttpRequest, shared: Data<Shared>, name: Path<String>) -
     }
 }
 
-/// The answer to who asks for a document that stands ready, or has it already: most of what feeds are asked for, told
-/// before any route is looked for. `None` for everything else, which goes its usual way, where it would come to the same.
-pub fn at_hand(req: &ServiceRequest) -> Option<HttpResponse> {
-    let (slug, format) = req.path().strip_prefix("/feeds/")?.rsplit_once('.')?;
-    let format = Format::parse(format)?;
-    if !matches!(*req.method(), Method::GET | Method::HEAD) || req.headers().contains_key(A_IM) {
-        return None;
-    }
-    req.app_data::<Public>()?;
-    let shared = req.app_data::<Data<Shared>>()?;
-    let published = shared.publisher.get(slug)?;
-    if !published.is_read() || published.is_gone(shared.clock.now()) {
-        return None;
-    }
-    let asked = Asked::of(req.headers());
-    if let Some(answer) = not_modified(shared, &asked, &published, format) {
-        return Some(answer);
-    }
-    let ready = shared.publisher.at_hand(&published, format)?;
-    let coded = ready.coded_before(asked.coding(&ready))?;
-    shared.pace(req.request(), &asked).ok()?;
-    Some(send(&mut whole(shared, &published, format), &ready, coded))
-}
-
-/// That a listener has the doors to feeds.
-pub struct Public;
-
 /// 304 for who has this version.
 fn not_modified(shared: &Shared, asked: &Asked<'_>, published: &Published, format: Format) -> Option<HttpResponse> {
     let head = published.head(format);
-    if !conditional::has_it(&asked.none_match, asked.since, &head.etag, published.changed) {
+    if !asked.has_it(&head.etag, published.changed) {
         return None;
     }
     let mut answer = HttpResponse::NotModified();
@@ -139,7 +114,7 @@ pub async fn answer(
     own: &str,
 ) -> HttpResponse {
     let asked = Asked::of(req.headers());
-    let has_it = conditional::has_it(&asked.none_match, asked.since, &ready.etag, changed);
+    let has_it = asked.has_it(&ready.etag, changed);
     let mut answer = if has_it { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer
         .insert_header((ETAG, ready.etag.as_str()))
@@ -179,7 +154,7 @@ async fn archive(
     file: &str,
 ) -> Result<HttpResponse, Fault> {
     let name = file.strip_suffix(".atom").ok_or(Fault::NotFound)?;
-    let published = open(shared, slug).await?;
+    let published = open(shared, slug, None).await?;
     let found = shared.publisher.archive(&published, version, name).await.map_err(|error| match error {
         ArchiveError::Store(error) => error.into(),
         error => {
@@ -215,12 +190,12 @@ async fn archive(
     Ok(packed(&mut answer, &asked, &ready).await)
 }
 
-/// The feed with its documents, if its address still answers.
-async fn open(shared: &Shared, slug: &str) -> Result<Arc<Published>, Fault> {
+/// The feed with its documents, if its address still answers; `format` is what is going to be asked of it.
+async fn open(shared: &Shared, slug: &str, format: Option<Format>) -> Result<Arc<Published>, Fault> {
     if !shared.publisher.is_ready() {
         return Err(Fault::Starting);
     }
-    let published = shared.publisher.open(slug).await?.ok_or(Fault::NotFound)?;
+    let published = shared.publisher.open_for(slug, format).await?.ok_or(Fault::NotFound)?;
     if !published.is_read() {
         return Err(Fault::Starting);
     }
@@ -280,7 +255,7 @@ async fn delta(
 }
 
 /// What of a request the answer depends on.
-struct Asked<'r> {
+pub struct Asked<'r> {
     none_match: Vec<&'r str>,
     since: Option<&'r str>,
     headers: &'r HeaderMap,
@@ -288,7 +263,8 @@ struct Asked<'r> {
 }
 
 impl<'r> Asked<'r> {
-    fn of(headers: &'r HeaderMap) -> Self {
+    /// Reads the headers of a request.
+    pub fn of(headers: &'r HeaderMap) -> Self {
         Self {
             none_match: values(headers, &IF_NONE_MATCH).collect(),
             since: values(headers, &IF_MODIFIED_SINCE).next(),
@@ -297,8 +273,13 @@ impl<'r> Asked<'r> {
         }
     }
 
+    /// Whether the reader has what is under this tag since then.
+    pub fn has_it(&self, etag: &str, changed: Timestamp) -> bool {
+        conditional::has_it(&self.none_match, self.since, etag, changed)
+    }
+
     /// The coding in which the reader wants it.
-    fn coding(&self, ready: &Ready) -> Coding {
+    pub fn coding(&self, ready: &Ready) -> Coding {
         let mut accepts = values(self.headers, &ACCEPT_ENCODING);
         let first = accepts.next();
         // Several headers are one list (RFC 9110 §5.3); hardly anybody sends more than one.
@@ -310,7 +291,7 @@ impl<'r> Asked<'r> {
 impl Shared {
     /// Lets a full fetch in, or says how long to wait: only those wait who fetch the same again and again without ever
     /// saying what they have.
-    fn pace(&self, req: &HttpRequest, asked: &Asked<'_>) -> Result<(), Fault> {
+    pub(super) fn pace(&self, req: &HttpRequest, asked: &Asked<'_>) -> Result<(), Fault> {
         if req.method() != Method::GET || !asked.none_match.is_empty() || asked.since.is_some() {
             return Ok(());
         }

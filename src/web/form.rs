@@ -38,7 +38,8 @@ impl Form {
     fn read(content_type: &str, body: &[u8]) -> Option<Self> {
         let (kind, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
         let fields: Vec<(String, String)> = match kind.trim().to_ascii_lowercase().as_str() {
-            "application/x-www-form-urlencoded" => {
+            // Mailbox providers were seen to post without saying what they post.
+            "application/x-www-form-urlencoded" | "" => {
                 form_urlencoded::parse(body).take(MOST_FIELDS).map(|(n, v)| (n.into_owned(), v.into_owned())).collect()
             }
             "multipart/form-data" => multipart(&boundary(parameters)?, body)?,
@@ -130,5 +131,6 @@ mod tests {
         assert_eq!(Form::read("multipart/form-data; boundary=x", cut), None);
         assert_eq!(Form::read("multipart/form-data", cut), None);
         assert_eq!(Form::read("application/json", b"{}"), None);
+        assert_eq!(Form::read("", b"a=b").map(|form| form.get("a").to_owned()).as_deref(), Some("b"));
     }
 }

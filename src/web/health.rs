@@ -9,11 +9,13 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use super::Shared;
 use super::reply::Fault;
 use crate::clock::Timestamp;
 use crate::domain::delivery::Lane;
+use crate::store::engine::Store;
 use crate::telemetry::registry;
 
 /// A queue whose oldest due delivery waits longer is not being worked off.
@@ -24,20 +26,78 @@ pub async fn alive() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").insert_header((CACHE_CONTROL, "no-store")).body("ok\n")
 }
 
-/// `/readyz`: 200 if the database answers, feeds were read and the queue moves; else 503. The body says which.
+/// From one proof that the database can be written to the next, at least, however many ask.
+const PROOF_EVERY: Duration = Duration::from_secs(10);
+
+/// A write that takes longer proves nothing: a mass of mails may be before it.
+const PROOF_WITHIN: Duration = Duration::from_secs(5);
+
+/// For so long an answer that did not come counts as the last one that did.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Whether the database takes what is written, as of lately. A disk that is full or read-only still answers every question.
+#[derive(Debug, Default)]
+pub struct Proof(Mutex<Proven>);
+
+#[derive(Debug, Default)]
+struct Proven {
+    /// When it was last tried.
+    tried: Option<Timestamp>,
+    /// When it last went well.
+    well: Option<Timestamp>,
+    /// Whether the last one that came to an end did not.
+    fails: bool,
+}
+
+impl Proof {
+    /// Tries, unless that was done just now.
+    async fn writes(&self, store: &Store, now: Timestamp) -> bool {
+        let mut proven = self.0.lock().await;
+        // A clock that was set back must not put it off.
+        if proven.tried.is_some_and(|at| at <= now && now.since(at) < PROOF_EVERY) {
+            return !proven.fails;
+        }
+        proven.tried = Some(now);
+        match tokio::time::timeout(PROOF_WITHIN, store.write_something("readyz", now)).await {
+            Ok(Ok(())) => (proven.fails, proven.well) = (false, Some(now)),
+            Ok(Err(error)) => {
+                if !proven.fails {
+                    tracing::error!(
+                        "the database cannot be written, so nothing can be sent or taken in: {error}; see that there is room, and \
+                         that this account may write"
+                    );
+                }
+                proven.fails = true;
+            }
+            Err(_) => proven.fails |= proven.well.is_none_or(|at| now.since(at) >= PATIENCE),
+        }
+        !proven.fails
+    }
+}
+
+/// `/readyz`: 200 if the database answers and can be written, feeds were read and the queue moves; else 503. The body says
+/// which.
 pub async fn ready(shared: Data<Shared>) -> HttpResponse {
     let database = shared.store.ping().await.is_ok();
+    let writes = database && shared.proof.writes(&shared.store, shared.clock.now()).await;
     let feeds = shared.publisher.is_ready();
     let now = shared.clock.now();
     let queue = match shared.store.queue_depth(now).await {
         Ok(depth) => depth.iter().all(|d| now.since(Timestamp(d.oldest)) <= STUCK),
         Err(_) => false,
     };
-    let all = database && feeds && queue;
+    let all = database && writes && feeds && queue;
     let word = |good: bool| if good { "ok" } else { "failing" };
     let status = if all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).content_type("application/json").body(
-        json!({ "ready": all, "database": word(database), "feeds": word(feeds), "queue": word(queue) }).to_string(),
+        json!({
+            "ready": all,
+            "database": word(database),
+            "writes": word(writes),
+            "feeds": word(feeds),
+            "queue": word(queue),
+        })
+        .to_string(),
     )
 }
 

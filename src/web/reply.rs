@@ -34,6 +34,8 @@ pub enum Fault {
     Unprocessable(String),
     /// No bearer token, or a wrong one.
     Unauthorized,
+    /// A token that may not do this; which scope it lacks.
+    Scope(&'static str),
     /// A form from another site.
     Foreign,
     /// The address takes these methods only.
@@ -60,6 +62,7 @@ impl Fault {
             Self::BadLink => "bad_link",
             Self::BadRequest(_) | Self::Query(_) | Self::Unprocessable(_) | Self::Conflict(_) => "bad_request",
             Self::Unauthorized => "unauthorized",
+            Self::Scope(_) => "scope",
             Self::Foreign => "forbidden",
             Self::Method(_) => "method",
             Self::TooMany(_) => "too_many",
@@ -104,7 +107,7 @@ impl ResponseError for Fault {
             Self::BadRequest(_) | Self::Query(_) => StatusCode::BAD_REQUEST,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Foreign => StatusCode::FORBIDDEN,
+            Self::Scope(_) | Self::Foreign => StatusCode::FORBIDDEN,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

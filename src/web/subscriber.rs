@@ -12,12 +12,14 @@ use super::reply::Fault;
 use super::visit::Visit;
 use super::{Shared, browse, guard};
 use crate::domain::feed::FeedOrigin;
+use crate::domain::hour::Hour;
 use crate::domain::selection::title::title;
 use crate::domain::selection::{Selection, query};
 use crate::domain::subscriber::{AddressError, EmailAddress, Frequency, Locale};
+use crate::store::selection::SelectionWish;
 use crate::text::catalog;
 use crate::work;
-use crate::work::subscribe::SubscribeError;
+use crate::work::subscribe::{Ask, SubscribeError};
 
 /// A field that people do not see and programs fill.
 const TRAP: &str = "website";
@@ -30,6 +32,9 @@ pub struct Asked {
     /// A selection that was put together, by its canonical query.
     selection: Option<Selection>,
     frequency: Frequency,
+    /// Feeds that are wanted otherwise than at that frequency.
+    apart: Vec<(String, Frequency)>,
+    hour: Option<Hour>,
     consent: bool,
     faults: Vec<&'static str>,
     /// What is wrong with the address: a word of `address_fault`.
@@ -43,6 +48,8 @@ impl Asked {
             feeds,
             selection: None,
             frequency: Frequency::Daily,
+            apart: Vec::new(),
+            hour: None,
             consent: false,
             faults: Vec::new(),
             reason: None,
@@ -67,6 +74,9 @@ impl Asked {
         asked.selection = selection.and_then(|query| query::parse(query).ok()).map(|asked| asked.selection);
         form.get("email").trim().clone_into(&mut asked.email);
         asked.frequency = Frequency::parse(form.get("frequency")).unwrap_or(Frequency::Daily);
+        let apart = form.below("f.").filter_map(|(slug, word)| Some((slug.to_owned(), Frequency::parse(word)?)));
+        asked.apart = apart.collect();
+        asked.hour = form.get("hour").parse().ok();
         asked.consent = form.get("consent") == "yes";
         if let Err(wrong) = EmailAddress::parse(&asked.email) {
             asked.wrong_address(wrong);
@@ -82,13 +92,12 @@ impl Asked {
 
     fn wrong_address(&mut self, wrong: AddressError) {
         self.faults.push("error_email");
-        self.reason = Some(match wrong {
-            AddressError::Empty => "empty",
-            AddressError::TooLong => "too_long",
-            AddressError::NoAt => "no_at",
-            AddressError::Domain => "domain",
-            AddressError::Local => "local",
-        });
+        self.reason = Some(address_fault(wrong));
+    }
+
+    /// How often a feed is wanted.
+    fn frequency_of(&self, slug: &str) -> Frequency {
+        self.apart.iter().find(|(s, _)| s == slug).map_or(self.frequency, |(_, frequency)| *frequency)
     }
 
     /// What the form's template is given.
@@ -96,9 +105,31 @@ impl Asked {
     pub fn context(&self, visit: Visit) -> Value {
         json!({
             "email": self.email, "frequency": self.frequency.as_str(), "consent": self.consent, "trap": TRAP,
-            "faults": self.faults, "selection": self.selection.as_ref().map(query::write),
+            "hours": hours(self.hour), "faults": self.faults, "selection": self.selection.as_ref().map(query::write),
             "reason": self.reason.map(|r| catalog::words(visit.locale.as_str()).say(&format!("address_fault.{r}"), &[])),
         })
+    }
+}
+
+/// The hours that a form offers: each whole one, and the one that is kept.
+#[must_use]
+pub fn hours(kept: Option<Hour>) -> Vec<Value> {
+    let mut all: Vec<Hour> = (0..24).filter_map(|h| Hour::from_minutes(h * 60)).chain(kept).collect();
+    all.sort_unstable();
+    all.dedup();
+    all.into_iter().map(|hour| json!({ "word": hour.to_string(), "on": Some(hour) == kept })).collect()
+}
+
+/// What is wrong with an address: a word of `address_fault` in the catalog.
+#[must_use]
+pub const fn address_fault(wrong: AddressError) -> &'static str {
+    match wrong {
+        AddressError::Empty => "empty",
+        AddressError::TooLong => "too_long",
+        AddressError::NoAt => "no_at",
+        AddressError::Domain => "domain",
+        AddressError::Local => "local",
+        AddressError::International => "international",
     }
 }
 
@@ -123,15 +154,19 @@ pub async fn asked(req: HttpRequest, shared: Data<Shared>, form: Form) -> Result
     }
     let mut asked = Asked::of_form(&form);
     if asked.faults.is_empty() {
-        let (email, frequency, locale) = (&asked.email, asked.frequency, visit.locale);
-        let done = match &asked.selection {
+        let text = shared.consent_text(visit.locale);
+        let mut ask = Ask::new(&asked.email, &[], asked.frequency, visit.locale, "form");
+        ask.hour = asked.hour;
+        ask.text = Some(&text);
+        match &asked.selection {
             // Everything is a feed that most portals declare; a selection that asks for nothing is one all the same.
             Some(selection) => {
                 let spec = work::search::spec(selection, &*shared.search.names().await?);
-                shared.subscribe.request_selection(email, spec, frequency, locale, "form").await
+                ask.selections.push(SelectionWish { frequency: asked.frequency, spec });
             }
-            None => shared.subscribe.request(email, &asked.feeds, frequency, locale, "form").await,
-        };
+            None => ask.feeds = asked.feeds.iter().map(|slug| (slug.clone(), asked.frequency_of(slug))).collect(),
+        }
+        let done = shared.subscribe.request(&ask).await;
         match done {
             Ok(()) => return Ok(to_sent(&shared, visit)),
             Err(SubscribeError::Address(wrong)) => asked.wrong_address(wrong),
@@ -169,8 +204,9 @@ async fn page(shared: &Shared, visit: Visit, asked: &Asked) -> Result<HttpRespon
             .filter(|p| p.feed.origin == origin)
             .map(|p| {
                 let spec = &p.feed.spec;
+                let apart = asked.apart.iter().find(|(slug, _)| *slug == spec.slug);
                 json!({ "slug": spec.slug, "title": browse::title(spec, visit.locale),
-                        "on": asked.feeds.contains(&spec.slug) })
+                        "on": asked.feeds.contains(&spec.slug), "apart": apart.map(|(_, f)| f.as_str()) })
             })
             .collect()
     };

@@ -36,6 +36,9 @@ const CHUNK: usize = 200;
 /// How long one replica may poll a source before another takes over.
 const LEASE: Duration = Duration::from_mins(10);
 
+/// So often a poll is made again at once because feeds came or went meanwhile, as when several sources are new together.
+const AGAIN: usize = 3;
+
 /// The rules of ingest that an operator may set.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -53,7 +56,7 @@ pub struct Settings {
 
 /// What one poll did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "four facts, each of which may hold beside any other")]
+#[expect(clippy::struct_excessive_bools, reason = "five facts, each of which may hold beside any other")]
 pub struct Report {
     /// Changes in numbers.
     pub applied: Applied,
@@ -63,6 +66,8 @@ pub struct Report {
     pub kept: usize,
     /// Whether the source could be read only in part: then nothing was taken for withdrawn.
     pub partial: bool,
+    /// Whether this was the first poll of its source, or goes on with it: then nobody is told of anything.
+    pub silent: bool,
     /// What could not be read, one sentence each.
     pub faults: Vec<String>,
     /// Whether everything was compared, and not only what matters at once.
@@ -213,8 +218,18 @@ impl Ingest {
             return busy();
         }
         let began = self.clock.now();
-        let result = self.poll_held(name, source, &holder, beat.is_none()).await;
+        let mut result = self.poll_held(name, source, &holder, beat.is_none()).await;
+        for _ in 0..AGAIN {
+            if !matches!(result, Err(IngestError::Store(StoreError::OtherFeeds))) {
+                break;
+            }
+            result = self.poll_held(name, source, &holder, beat.is_none()).await;
+        }
         let ended = self.clock.now();
+        if result.is_err() {
+            // What the source took for told may not be written: the next poll compares everything.
+            self.swept.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        }
         match &result {
             Ok(_) => self.metrics.polled(name, Ok(()), ended.since(began), ended),
             Err(IngestError::Source(e)) => self.metrics.polled(name, Err(e), ended.since(began), ended),
@@ -278,12 +293,14 @@ impl Ingest {
         let look = self.look(name, source, &state, &before, whole, now).await?;
         let moved = self.moved_categories(name, &before, &look.scan).await?;
         let compared = self.compare(name, &look, &before, state.missing_polls).await?;
-        let Look { scan, known, swept } = look;
+        let Look { scan, known, swept } = &look;
+        let swept = *swept;
         let baseline = state.baseline_at.is_none();
         let mut report = Report {
             swept,
             kept: compared.kept,
             partial: scan.reach == Reach::Part,
+            silent: baseline,
             faults: scan.faults.iter().map(|f| f.message.clone()).collect(),
             ..Report::default()
         };
@@ -291,7 +308,7 @@ impl Ingest {
             source: name.to_owned(),
             gone: compared.gone,
             missing_polls: compared.missing_polls,
-            flips: flips(&scan, swept),
+            flips: flips(scan, swept),
             swept,
             categories: moved,
             lease: Some((lease_name(name), holder.to_owned())),
@@ -307,27 +324,30 @@ impl Ingest {
                 .iter()
                 .map(|c| (c.external_id.clone(), c.clone()))
                 .collect(),
-            opened: opened(&scan, &before),
-            announced: self.announced(&compared.fetch, &known).await?,
-            known: &known,
+            opened: opened(scan, &before),
+            announced: self.announced(&compared.fetch, known).await?,
+            known,
             last_poll: state.polled_at.unwrap_or(now),
             baseline,
             now,
         };
         // A selection that somebody begins to follow meanwhile must miss nothing.
         poll.feeds = Some(scene.matchers.iter().map(|(feed, _)| feed).sum());
-        let ids: Vec<String> = compared.fetch.into_iter().collect();
+        let ids = compared.fetch;
+        let mut lost = Vec::new();
         for (number, chunk) in ids.chunks(CHUNK).enumerate() {
             self.progressed(name, number * CHUNK, ids.len());
-            let wanted: BTreeSet<String> = chunk.iter().cloned().collect();
+            let wanted: BTreeSet<String> = chunk.iter().map(|id| (*id).to_owned()).collect();
             let fetched = source.fetch(&wanted, now).await?;
+            let public = fetched.articles.iter().filter_map(|raw| known.get(&raw.external_id)).filter(|k| k.visible);
+            let was = self.store.fingerprints(&public.map(|k| k.row).collect::<Vec<_>>()).await?;
             report.faults.extend(fetched.faults.into_iter().map(|f| f.message));
             for raw in &fetched.articles {
                 match normalise(name, raw, &scene.categories, &self.site, &self.credit) {
-                    Ok(article) => self.judge(raw, article, &scene, &mut poll),
+                    Ok(article) => self.judge(raw, article, &was, &scene, &mut poll),
                     Err(unfit) => {
                         // What was there before is no longer what the portal shows.
-                        poll.gone.extend(known.get(&raw.external_id).filter(|k| k.visible).map(|k| k.id));
+                        lost.extend(known.get(&raw.external_id).filter(|k| k.visible).map(|k| k.row));
                         report.faults.push(format!("{name}: article {}: {unfit}; it is left out", raw.external_id));
                     }
                 }
@@ -341,19 +361,34 @@ impl Ingest {
             };
             if !part.is_empty() {
                 report.held |= !baseline;
-                let applied = self.write_part(name, part, state.missing_polls, &poll, now).await?;
+                let applied = self.write_part(name, part, &poll, now).await?;
                 report.applied.baseline += applied.baseline;
                 report.applied.revised += applied.revised;
             }
             self.store.take_lease(&lease_name(name), holder, self.clock.now(), LEASE).await?;
+        }
+        if self.too_many_gone(name, lost.len(), state.missing_polls).await? {
+            report.kept += lost.len();
+            poll.missing_polls = state.missing_polls + 1;
+        } else {
+            poll.gone.append(&mut lost);
         }
         report.held |= hold(&mut poll.upserts, self.settings.max_new);
         sort(&mut poll.upserts);
         poll.baseline_done = baseline && scan.reach != Reach::Part;
         poll.faults.clone_from(&report.faults);
         let applied = self.store.apply(&poll, now).await?;
+        if swept {
+            self.swept.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        }
         let applied = Applied { revised: report.applied.revised + applied.revised, ..applied };
         report.applied = Applied { baseline: report.applied.baseline, ..applied };
+        self.count(name, applied).await?;
+        self.tell(name, &report);
+        Ok(report)
+    }
+
+    async fn count(&self, name: &str, applied: Applied) -> Result<(), IngestError> {
         for (kind, count) in [
             (ChangeKind::Published, applied.published),
             (ChangeKind::Revised, applied.revised),
@@ -362,8 +397,7 @@ impl Ingest {
             self.metrics.changed(name, kind, count as u64);
         }
         self.metrics.held(name, u64::try_from(self.store.held(name).await?).unwrap_or(0));
-        self.tell(name, &report);
-        Ok(report)
+        Ok(())
     }
 
     /// Writes some of a poll's articles before the rest of it.
@@ -371,14 +405,13 @@ impl Ingest {
         &self,
         name: &str,
         mut upserts: Vec<Upsert>,
-        missing_polls: i64,
         poll: &Poll,
         now: Timestamp,
     ) -> Result<Applied, IngestError> {
         sort(&mut upserts);
         let source = name.to_owned();
         let (lease, feeds) = (poll.lease.clone(), poll.feeds);
-        let part = Poll { source, upserts, missing_polls, feeds, lease, ..Poll::default() };
+        let part = Poll { source, upserts, part: true, feeds, lease, ..Poll::default() };
         Ok(self.store.apply(&part, now).await?)
     }
 

@@ -3,6 +3,7 @@
 
 pub mod archive;
 mod delta;
+mod pack;
 pub mod part;
 pub mod published;
 pub mod ready;
@@ -12,6 +13,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use self::archive::Parts;
 use self::published::{Published, Trouble, index};
@@ -81,6 +86,10 @@ struct Material {
 
 /// The feeds as they are served. One for the process; read without waiting.
 pub struct Publisher {
+    /// Whose threads render: one pool for all that ask, or each server thread would make one of its own.
+    runtime: Option<Handle>,
+    /// Versions that are made at once: no more than there are processors, since each takes several buffers of a megabyte.
+    making: Semaphore,
     store: Store,
     clock: Clock,
     site: Site,
@@ -97,7 +106,10 @@ impl Publisher {
     /// A publisher of so many articles a feed.
     #[must_use]
     pub fn new(store: Store, clock: Clock, site: Site, items: usize) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
+            runtime: Handle::try_current().ok(),
+            making: Semaphore::new(processors),
             store,
             clock,
             site,
@@ -135,13 +147,29 @@ impl Publisher {
     /// # Errors
     /// When the database fails and the feed was never read.
     pub async fn open(&self, slug: &str) -> Result<Option<Arc<Published>>> {
+        self.open_for(slug, None).await
+    }
+
+    /// The same, for who is going to ask for this document: if the feed is read now, it is made ready in one go.
+    ///
+    /// # Errors
+    /// When the database fails and the feed was never read.
+    pub async fn open_for(&self, slug: &str, format: Option<Format>) -> Result<Option<Arc<Published>>> {
         let Some(slot) = self.slot(slug) else { return Ok(None) };
         let published = slot.published();
         if !published.is_read() {
-            self.make(&slot).await?;
+            self.make(&slot, format).await?;
             return Ok(Some(slot.published()));
         }
         Ok(Some(published))
+    }
+
+    /// Runs what takes long, off the threads that answer.
+    fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        match &self.runtime {
+            Some(runtime) => runtime.spawn_blocking(work),
+            None => tokio::task::spawn_blocking(work),
+        }
     }
 
     /// A document of a feed, if it stands ready.
@@ -158,7 +186,7 @@ impl Publisher {
         let key = Key::Document { feed: published.feed.id, version: published.feed.version, format };
         let work = Arc::clone(published);
         // Work that is spawned begins at once, awaited or not: only whoever makes it may spawn it.
-        let make = async { tokio::task::spawn_blocking(move || work.ready(format)).await };
+        let make = async { self.aside(move || work.ready(format)).await };
         let made = self.shelf.get_or_make(key, make).await;
         made.unwrap_or_else(|e| {
             tracing::error!(feed = published.feed.spec.slug, "a document was not compressed: {e}");
@@ -175,12 +203,29 @@ impl Publisher {
         self.store.feed_articles(published.feed.id, limit).await
     }
 
+    /// What may be followed in place of a feed that has ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn instead(&self, published: &Published) -> Result<Vec<Feed>> {
+        self.store.feed_kin(published.feed.id, INSTEAD).await
+    }
+
     /// All feeds that are still declared, by title in the order of the alphabet.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Published>> {
         let mut all: Vec<Arc<Published>> = self.slots().iter().map(|slot| slot.published()).collect();
         all.retain(|published| !published.feed.retired);
         all.sort_by_cached_key(|p| (collate::key(&p.feed.spec.title), p.feed.id));
+        all
+    }
+
+    /// The feeds that were declared once, by slug.
+    #[must_use]
+    pub fn retired(&self) -> Vec<Arc<Published>> {
+        let mut all: Vec<Arc<Published>> = self.slots().iter().map(|slot| slot.published()).collect();
+        all.retain(|published| published.feed.retired && published.feed.origin != FeedOrigin::Selection);
+        all.sort_by(|a, b| a.feed.spec.slug.cmp(&b.feed.spec.slug));
         all
     }
 
@@ -234,7 +279,7 @@ impl Publisher {
         let count = self.look().await?;
         let waiting: Vec<Arc<Slot>> = self.slots().into_iter().filter(|slot| slot.untried().is_some()).collect();
         for slot in waiting {
-            self.make(&slot).await?;
+            self.make(&slot, None).await?;
         }
         Ok(count)
     }
@@ -247,10 +292,12 @@ impl Publisher {
         self.feeds.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Makes the newest version of a feed, unless somebody just did.
-    async fn make(&self, slot: &Slot) -> Result<()> {
+    /// Makes the newest version of a feed, unless somebody just did, and the document ready that somebody waits for.
+    async fn make(&self, slot: &Slot, wanted: Option<Format>) -> Result<()> {
         let _alone = slot.flight.lock().await;
         let Some(feed) = slot.untried() else { return Ok(()) };
+        // Never closed, so it is never refused.
+        let _turn = self.making.acquire().await;
         let before = slot.published();
         let (material, document) = match self.draft(&feed).await {
             Ok(Ok(drafted)) => drafted,
@@ -270,10 +317,10 @@ impl Publisher {
         let keys = |version: i64| Format::ALL.map(|format| Key::Document { feed: id, version, format });
         let warm = keys(before.feed.version).map(|key| self.shelf.get(&key));
         let slug = feed.spec.slug.clone();
-        let made = tokio::task::spawn_blocking(move || {
+        let made = self.aside(move || {
             let Material { articles, weekly, ended, .. } = material;
             let made = Published::of(feed, document, &articles, weekly, ended, Some(&before));
-            made.map(|(published, edition)| (shelve(&published, edition, &warm), published))
+            made.map(|(published, edition)| (shelve(&published, edition, &warm, wanted), published))
         });
         let failed = match made.await {
             Ok(Ok((ready, published))) => {
@@ -330,7 +377,7 @@ impl Publisher {
         // One more was read than is shown, to know whether there is more.
         let more = (material.articles.len() > self.items).then(|| material.articles.pop()).flatten();
         let (owned, articles) = (feed.clone(), std::mem::take(&mut material.articles));
-        let drafted = tokio::task::spawn_blocking(move || {
+        let drafted = self.aside(move || {
             let document = Document::new(&site, &owned, &articles);
             (document, articles)
         });
@@ -399,15 +446,25 @@ impl Publisher {
     }
 }
 
-/// Makes the documents ready that readers had ready before.
-fn shelve(published: &Published, edition: Edition, warm: &[Option<Arc<Ready>>; 3]) -> [Option<Arc<Ready>>; 3] {
+/// Makes the documents ready that readers had ready before, and the one that somebody waits for.
+fn shelve(
+    published: &Published,
+    edition: Edition,
+    warm: &[Option<Arc<Ready>>; 3],
+    wanted: Option<Format>,
+) -> [Option<Arc<Ready>>; 3] {
     let Edition { rss, atom, json, .. } = edition;
     let mut bytes = [Some(rss), Some(atom), Some(json)];
     Format::ALL.map(|format| {
-        let before = warm[index(format)].as_ref()?;
+        let before = warm[index(format)].as_ref();
+        if before.is_none() && wanted != Some(format) {
+            return None;
+        }
         let etag = published.head(format).etag.clone();
         let ready = Ready::tagged(format.content_type(), etag, bytes[index(format)].take()?);
-        ready.prepare_as(before);
+        if let Some(before) = before {
+            ready.prepare_as(before);
+        }
         Some(Arc::new(ready))
     })
 }

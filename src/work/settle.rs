@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
 use crate::clock::Clock;
+use crate::domain::bounce;
 use crate::domain::delivery::{Cause, Channel, Outcome, next_attempt};
 use crate::store::delivery::{LEASE, Settle, Settled};
 use crate::store::engine::Store;
@@ -70,38 +71,61 @@ impl Settler {
             untried: 0,
             cause: cause.map(Cause::as_str),
             detail,
+            bounce: None,
         };
+        let mut said = None;
         let line = match outcome {
             Outcome::Sent(reply) => line(Settled::Sent, 0, None, reply),
-            Outcome::Dead { cause, detail } => line(Settled::Dead, 0, Some(cause), detail),
+            Outcome::Dead { cause, detail } => {
+                said = bounce::Cause::of_failure(cause, &detail);
+                line(Settled::Dead, 0, Some(cause), detail)
+            }
             Outcome::Retry { cause, detail, after } => {
-                match next_attempt(self.channel, attempts, now, after, self.clock.fraction()) {
-                    Some(at) => line(Settled::Pending, at.0, Some(cause), detail),
-                    None => line(Settled::Dead, 0, Some(Cause::Exhausted), detail),
+                if let Some(at) = next_attempt(self.channel, attempts, now, after, self.clock.fraction()) {
+                    line(Settled::Pending, at.0, Some(cause), detail)
+                } else {
+                    said = bounce::Cause::of_failure(Cause::Exhausted, &detail);
+                    line(Settled::Dead, 0, Some(Cause::Exhausted), detail)
                 }
             }
         };
-        self.send(line).await;
+        let said = said.filter(|said| self.channel == Channel::Email && said.counts()).map(bounce::Cause::as_str);
+        self.send(Settle { bounce: said, ..line }).await;
     }
 
     /// Reports a try that failed and is repeated after `wait`, however many there were before.
     pub async fn again(&self, id: i64, lease: i64, wait: Duration, cause: Cause, detail: String) {
         let due_at = self.clock.now().plus(wait).0;
         let (lease, cause) = (lease.to_string(), Some(cause.as_str()));
-        self.send(Settle { id, lease, state: Settled::Pending, due_at, untried: 0, cause, detail }).await;
+        self.send(Settle { id, lease, state: Settled::Pending, due_at, untried: 0, cause, detail, bounce: None }).await;
     }
 
     /// Puts a delivery back without a try, to be due at `due_at`.
     pub async fn put_back(&self, id: i64, lease: i64, wait: Duration, why: &str) {
+        self.put_back_for(id, lease, wait, Cause::Busy, why).await;
+    }
+
+    /// The same, for a cause that an operator wants to see.
+    pub async fn put_back_for(&self, id: i64, lease: i64, wait: Duration, cause: Cause, why: &str) {
         let due_at = self.clock.now().plus(wait).0;
-        let (lease, cause, detail) = (lease.to_string(), Some(Cause::Busy.as_str()), why.to_owned());
-        self.send(Settle { id, lease, state: Settled::Pending, due_at, untried: 1, cause, detail }).await;
+        let (lease, cause, detail) = (lease.to_string(), Some(cause.as_str()), why.to_owned());
+        self.send(Settle { id, lease, state: Settled::Pending, due_at, untried: 1, cause, detail, bounce: None }).await;
     }
 
     /// Ends a delivery that nobody wants any more.
     pub async fn cancel(&self, id: i64, lease: i64, why: &str) {
         let (lease, detail) = (lease.to_string(), why.to_owned());
-        self.send(Settle { id, lease, state: Settled::Cancelled, due_at: 0, untried: 1, cause: None, detail }).await;
+        self.send(Settle {
+            id,
+            lease,
+            state: Settled::Cancelled,
+            due_at: 0,
+            untried: 1,
+            cause: None,
+            detail,
+            bounce: None,
+        })
+        .await;
     }
 
     async fn send(&self, line: Settle) {

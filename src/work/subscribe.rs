@@ -1,20 +1,36 @@
-//! A person comes, confirms, changes their mind, and leaves. Every door answers the same whether or not an address is
-//! known, and only what a signed link names is ever shown.
+//! A person comes, confirms, changes their mind, pauses, moves, and leaves. Every door answers the same whether or not an
+//! address is known, and only what a signed link names is ever shown.
 
-use crate::clock::Clock;
-use crate::domain::feed::{Feed, FeedOrigin, FeedSpec};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::clock::{Clock, Timestamp};
+use crate::domain::feed::{Feed, FeedOrigin};
+use crate::domain::hour::Hour;
 use crate::domain::link::{KeyRing, Link};
 use crate::domain::subscriber::{AddressError, EmailAddress, EndReason, Frequency, Locale};
 use crate::store::engine::{Store, StoreError};
+use crate::store::opt_in::{Confirmed, Consent, OptIn, Purpose, Request};
 use crate::store::selection::SelectionWish;
-use crate::store::subscriber::{Confirmed, OptIn, Person, Request, Wish};
+use crate::store::subscriber::{Person, Wish};
 use crate::work::wakes::Wakes;
 
 /// The version of the consent text on the subscribe page; kept with each consent.
 pub const TEXT_VERSION: &str = "2026-11";
 
+/// The longest pause: who wants more may leave.
+pub const LONGEST_PAUSE: Duration = Duration::from_hours(366 * 24);
+
 /// At most this many feeds in one request.
 const MOST_WISHES: usize = 200;
+
+/// At most this many selections in one request.
+const MOST_SELECTIONS: usize = 5;
 
 /// Why a request was refused. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -31,12 +47,50 @@ pub enum SubscribeError {
     /// As many selections are followed as can be.
     #[error("too many selections are followed at the moment: follow a feed, or try again later")]
     Full,
+    /// A pause that ends before it begins, or is too long.
+    #[error("a pause ends on a day from tomorrow on, within a year")]
+    Pause,
     /// The link is not one of ours, or what it names is gone.
     #[error("this link is not valid, or what it leads to is gone")]
     BadLink,
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What somebody asks for.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// The address as it was written.
+    pub email: &'a str,
+    /// Feeds by name, each at its frequency.
+    pub feeds: Vec<(String, Frequency)>,
+    /// Selections that the asker put together.
+    pub selections: Vec<SelectionWish>,
+    /// When digests are wanted; nothing: at the site's hour.
+    pub hour: Option<Hour>,
+    /// In which language to speak to them.
+    pub locale: Locale,
+    /// What they agreed to. The version and hash of the text are put in here, if `text` is given.
+    pub consent: Consent<'a>,
+    /// The words that they agreed to, if we showed them.
+    pub text: Option<&'a str>,
+}
+
+impl<'a> Ask<'a> {
+    /// Asks for these feeds at one frequency.
+    #[must_use]
+    pub fn new(email: &'a str, slugs: &[String], frequency: Frequency, locale: Locale, method: &'a str) -> Self {
+        Self {
+            email,
+            feeds: slugs.iter().map(|slug| (slug.clone(), frequency)).collect(),
+            selections: Vec::new(),
+            hour: None,
+            locale,
+            consent: Consent { text_version: TEXT_VERSION, method, ..Consent::default() },
+            text: None,
+        }
+    }
 }
 
 /// The doors. Cheap to clone.
@@ -46,9 +100,10 @@ pub struct Subscribe {
     clock: Clock,
     keys: KeyRing,
     wakes: Wakes,
+    international: Arc<AtomicBool>,
 }
 
-/// What the manage page shows: the person, all feeds, and the token that the page's form carries on.
+/// What the manage page shows: the person, and all feeds.
 #[derive(Clone, Debug)]
 pub struct Managed {
     /// The person.
@@ -57,11 +112,26 @@ pub struct Managed {
     pub feeds: Vec<Feed>,
 }
 
+/// What came of a stated consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stated {
+    /// The subscriptions stand.
+    Subscribed,
+    /// The person left once: they are asked by mail.
+    Asked,
+}
+
 impl Subscribe {
     /// Doors over this store.
     #[must_use]
-    pub const fn new(store: Store, clock: Clock, keys: KeyRing, wakes: Wakes) -> Self {
-        Self { store, clock, keys, wakes }
+    pub fn new(store: Store, clock: Clock, keys: KeyRing, wakes: Wakes) -> Self {
+        Self { store, clock, keys, wakes, international: Arc::default() }
+    }
+
+    /// The same, for a relay that says whether it takes addresses of any script (SMTPUTF8, RFC 6531).
+    #[must_use]
+    pub fn over(self, international: Arc<AtomicBool>) -> Self {
+        Self { international, ..self }
     }
 
     /// The keys that sign links.
@@ -87,20 +157,37 @@ impl Subscribe {
     ///
     /// # Errors
     /// [`SubscribeError`] for what the asker can mend.
-    pub async fn request(
-        &self,
-        email: &str,
-        slugs: &[String],
-        frequency: Frequency,
-        locale: Locale,
-        method: &str,
-    ) -> Result<(), SubscribeError> {
-        let email = EmailAddress::parse(email)?;
-        let wishes = self.wishes(slugs.iter().map(|s| (s.as_str(), frequency))).await?;
-        if wishes.is_empty() {
-            return Err(SubscribeError::NoFeed);
+    pub async fn request(&self, ask: &Ask<'_>) -> Result<(), SubscribeError> {
+        let email = self.address(ask.email)?;
+        let wishes = self.wished(ask).await?;
+        self.ask_by_mail(&email, &wishes, ask).await
+    }
+
+    /// Takes people in whose consent somebody else states: they are not asked again, unless they left once.
+    ///
+    /// # Errors
+    /// [`SubscribeError`] for what the asker can mend.
+    pub async fn take_in(&self, ask: &Ask<'_>) -> Result<Stated, SubscribeError> {
+        let email = self.address(ask.email)?;
+        let mut wishes = self.wished(ask).await?;
+        let now = self.clock.now();
+        for wish in &ask.selections {
+            let feed_id = self.store.follow_selection(&wish.spec, now).await?.ok_or(SubscribeError::Full)?;
+            wishes.push(Wish { feed_id, frequency: wish.frequency });
         }
-        let request = Request { email: &email, wishes: &wishes, locale, text_version: TEXT_VERSION, method };
+        let hash = ask.text.map(hash);
+        let request = Request { selections: &[], ..self.write(&email, &wishes, ask, hash.as_deref()) };
+        let came = self.store.import_people(&[request], false, now).await?;
+        if came.gone + came.declined > 0 {
+            self.ask_by_mail(&email, &wishes, ask).await?;
+            return Ok(Stated::Asked);
+        }
+        Ok(Stated::Subscribed)
+    }
+
+    async fn ask_by_mail(&self, email: &EmailAddress, wishes: &[Wish], ask: &Ask<'_>) -> Result<(), SubscribeError> {
+        let hash = ask.text.map(hash);
+        let request = self.write(email, wishes, ask, hash.as_deref());
         if self.store.request_opt_in(&request, self.clock.now()).await?.is_some() {
             self.wakes.mails.notify_one();
         } else {
@@ -109,30 +196,50 @@ impl Subscribe {
         Ok(())
     }
 
-    /// As [`Subscribe::request`], for a selection that the asker put together.
-    ///
-    /// # Errors
-    /// [`SubscribeError`] for what the asker can mend.
-    pub async fn request_selection(
+    fn write<'a>(
         &self,
-        email: &str,
-        spec: FeedSpec,
-        frequency: Frequency,
-        locale: Locale,
-        method: &str,
-    ) -> Result<(), SubscribeError> {
-        let email = EmailAddress::parse(email)?;
-        if !self.store.has_room_for(&spec).await? {
+        email: &'a EmailAddress,
+        wishes: &'a [Wish],
+        ask: &'a Ask<'_>,
+        text_hash: Option<&'a str>,
+    ) -> Request<'a> {
+        Request {
+            email,
+            wishes,
+            selections: &ask.selections,
+            hour: ask.hour,
+            paused_until: None,
+            locale: ask.locale,
+            consent: Consent { text_hash: text_hash.or(ask.consent.text_hash), ..ask.consent },
+            chance: self.clock.random(),
+        }
+    }
+
+    /// What is asked for, if it can be followed.
+    async fn wished(&self, ask: &Ask<'_>) -> Result<Vec<Wish>, SubscribeError> {
+        let wishes = self.wishes(ask.feeds.iter().map(|(s, f)| (s.as_str(), *f))).await?;
+        if wishes.is_empty() && ask.selections.is_empty() {
+            return Err(SubscribeError::NoFeed);
+        }
+        let slugs: BTreeSet<String> = ask.selections.iter().map(|wish| wish.spec.select.slug()).collect();
+        if slugs.len() > MOST_SELECTIONS {
             return Err(SubscribeError::Full);
         }
-        let request = Request { email: &email, wishes: &[], locale, text_version: TEXT_VERSION, method };
-        let wish = SelectionWish { frequency, spec };
-        if self.store.request_selection(&request, Some(&wish), self.clock.now()).await?.is_some() {
-            self.wakes.mails.notify_one();
-        } else {
-            tracing::info!(subscriber = %email, "a confirmation was asked for too often; none was sent");
+        for wish in &ask.selections {
+            if !self.store.has_room_for(&wish.spec).await? {
+                return Err(SubscribeError::Full);
+            }
         }
-        Ok(())
+        Ok(wishes)
+    }
+
+    /// An address that can be mailed by the relay that we have.
+    fn address(&self, raw: &str) -> Result<EmailAddress, AddressError> {
+        if self.international.load(Ordering::Relaxed) {
+            EmailAddress::parse_international(raw)
+        } else {
+            EmailAddress::parse(raw)
+        }
     }
 
     /// What a confirmation link asks to confirm.
@@ -141,8 +248,8 @@ impl Subscribe {
     /// [`SubscribeError::BadLink`] for a link that is forged, or whose request is gone.
     pub async fn pending(&self, token: &str) -> Result<(OptIn, Vec<Feed>), SubscribeError> {
         let Some(Link::Confirm(id)) = self.keys.verify(token) else { return Err(SubscribeError::BadLink) };
-        let opt_in = self.store.opt_in(id).await?.ok_or(SubscribeError::BadLink)?;
-        Ok((opt_in, self.feeds().await?))
+        let opt_in = self.store.opt_in_of(id).await?.filter(|asked| asked.purpose != Purpose::Moved);
+        Ok((opt_in.ok_or(SubscribeError::BadLink)?, self.feeds().await?))
     }
 
     /// Confirms what a confirmation link names. Pressing it again is fine. Answers the token of the manage page.
@@ -150,32 +257,33 @@ impl Subscribe {
     /// # Errors
     /// [`SubscribeError::BadLink`] for a link that is forged, or whose request lapsed.
     pub async fn confirm(&self, token: &str) -> Result<String, SubscribeError> {
-        let Some(Link::Confirm(id)) = self.keys.verify(token) else { return Err(SubscribeError::BadLink) };
-        match self.store.confirm(id, self.clock.now()).await? {
+        let (asked, _) = self.pending(token).await?;
+        let person = match self.store.confirm(asked.id, self.clock.random(), self.clock.now()).await? {
             Confirmed::Now(person) => {
-                // Moving from a digest to immediate mails may have put some into the outbox.
+                // Moving from a digest to immediate mails may have put some into the outbox, and an old address is told.
                 self.wakes.mails.notify_one();
-                Ok(self.keys.sign(Link::Manage(person)))
+                person
             }
-            Confirmed::Before(person) => Ok(self.keys.sign(Link::Manage(person))),
-            Confirmed::Lapsed => Err(SubscribeError::BadLink),
-        }
+            Confirmed::Before(person) => person,
+            Confirmed::Lapsed => return Err(SubscribeError::BadLink),
+        };
+        let person = self.store.person(person).await?.ok_or(SubscribeError::BadLink)?;
+        Ok(self.keys.sign(Link::Manage(person.public_id)))
     }
 
     /// What a manage link opens.
     ///
     /// # Errors
-    /// [`SubscribeError::BadLink`] for a link that is forged, or whose person was erased.
+    /// [`SubscribeError::BadLink`] for a link that is forged, or whose person was erased or moved.
     pub async fn managed(&self, token: &str) -> Result<Managed, SubscribeError> {
-        let id = self.manage_id(token)?;
-        let person = self.store.person(id).await?.filter(|p| p.email.is_some()).ok_or(SubscribeError::BadLink)?;
+        let person = self.person(token).await?;
         let mut feeds = self.live().await?;
         let follows = |feed: &Feed| person.wishes.iter().any(|wish| wish.feed_id == feed.id);
         feeds.retain(|feed| feed.origin != FeedOrigin::Selection || follows(feed));
         Ok(Managed { person, feeds })
     }
 
-    /// Makes the person's subscriptions exactly these (feed slug and frequency).
+    /// Makes the person's subscriptions exactly these (feed slug and frequency), and keeps their hour and language.
     ///
     /// # Errors
     /// [`SubscribeError`]; nothing was changed then.
@@ -183,12 +291,48 @@ impl Subscribe {
         &self,
         token: &str,
         wishes: &[(String, Frequency)],
+        hour: Option<Hour>,
         locale: Locale,
     ) -> Result<(), SubscribeError> {
-        let managed = self.managed(token).await?;
+        let person = self.person(token).await?;
         let wishes = self.wishes(wishes.iter().map(|(s, f)| (s.as_str(), *f))).await?;
-        self.store.set_wishes(managed.person.id, &wishes, locale, self.clock.now()).await?;
+        self.store.set_wishes(person.id, &wishes, locale, self.clock.now()).await?;
+        if hour != person.hour {
+            self.store.set_hour(person.id, hour).await?;
+        }
         self.wakes.mails.notify_one();
+        Ok(())
+    }
+
+    /// Lets the person's mails wait until then; with nothing, they go on now.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Pause`] for a time that is over or more than [`LONGEST_PAUSE`] ahead.
+    pub async fn pause(&self, token: &str, until: Option<Timestamp>) -> Result<(), SubscribeError> {
+        let person = self.person(token).await?;
+        let now = self.clock.now();
+        if until.is_some_and(|until| until <= now || until > now.plus(LONGEST_PAUSE)) {
+            return Err(SubscribeError::Pause);
+        }
+        self.store.set_pause(person.id, until, now).await?;
+        self.wakes.mails.notify_one();
+        Ok(())
+    }
+
+    /// Asks by mail at another address whether the person's mails shall go there. Says nothing about whether that address
+    /// was known.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Address`] for what cannot be mailed.
+    pub async fn request_move(&self, token: &str, email: &str) -> Result<(), SubscribeError> {
+        let person = self.person(token).await?;
+        let to = self.address(email)?;
+        let (chance, now) = (self.clock.random(), self.clock.now());
+        if self.store.request_move(person.id, &to, person.locale, chance, now).await? {
+            self.wakes.mails.notify_one();
+        } else {
+            tracing::info!(subscriber = %to, "a move was asked for too often, or leads nowhere; no mail was sent");
+        }
         Ok(())
     }
 
@@ -197,8 +341,8 @@ impl Subscribe {
     /// # Errors
     /// [`SubscribeError::BadLink`] for a link that is forged.
     pub async fn leave_all(&self, token: &str) -> Result<(), SubscribeError> {
-        let id = self.manage_id(token)?;
-        self.store.unsubscribe(id, None, EndReason::Unsubscribed, self.clock.now()).await?;
+        let person = self.person(token).await?;
+        self.store.unsubscribe(person.id, None, EndReason::Unsubscribed, self.clock.now()).await?;
         Ok(())
     }
 
@@ -207,30 +351,42 @@ impl Subscribe {
     /// # Errors
     /// [`SubscribeError::BadLink`] for a link that is forged.
     pub async fn erase(&self, token: &str) -> Result<(), SubscribeError> {
-        let id = self.manage_id(token)?;
-        self.store.erase(id, self.clock.now()).await?;
+        let person = self.person(token).await?;
+        self.store.erase(person.id, self.clock.now()).await?;
         Ok(())
     }
 
-    /// What an unsubscribe link would end, without ending it. The address is shown masked: mails get forwarded.
+    /// What an unsubscribe link would end, without ending it; nobody if they are gone already. The address is shown masked:
+    /// mails get forwarded.
     ///
     /// # Errors
     /// [`SubscribeError::BadLink`] for a link that is forged.
-    pub async fn leaving(&self, token: &str) -> Result<(Person, Frequency), SubscribeError> {
-        let (id, frequency) = self.unsubscribe_id(token)?;
-        let person = self.store.person(id).await?.ok_or(SubscribeError::BadLink)?;
-        Ok((person, frequency))
+    pub async fn leaving(&self, token: &str) -> Result<(Option<Person>, Frequency), SubscribeError> {
+        let Some(Link::Unsubscribe(id, frequency)) = self.keys.verify(token) else {
+            return Err(SubscribeError::BadLink);
+        };
+        Ok((self.store.person_of(id).await?, frequency))
     }
 
-    /// One-click (RFC 8058): ends the subscriptions of the frequency that the mail came by. Fine when already ended.
-    /// Answers the token of the manage page, to leave or change the rest.
+    /// One-click (RFC 8058): ends the subscriptions of the frequency that the mail came by. Fine when already ended, and
+    /// when whoever it was is gone. Answers the person as they are now.
     ///
     /// # Errors
     /// [`SubscribeError::BadLink`] for a link that is forged.
-    pub async fn unsubscribe(&self, token: &str) -> Result<String, SubscribeError> {
-        let (id, frequency) = self.unsubscribe_id(token)?;
+    pub async fn unsubscribe(&self, token: &str) -> Result<(Option<Person>, Frequency), SubscribeError> {
+        let (person, frequency) = self.leaving(token).await?;
+        let Some(person) = person else { return Ok((None, frequency)) };
+        self.leave(person.id, frequency).await?;
+        Ok((self.store.person(person.id).await?, frequency))
+    }
+
+    /// What one-click ends, for a person who asked for it by a mail to the address in their mails.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Store`] when the database fails.
+    pub async fn leave(&self, id: i64, frequency: Frequency) -> Result<(), SubscribeError> {
         self.store.unsubscribe(id, Some(frequency), EndReason::Unsubscribed, self.clock.now()).await?;
-        Ok(self.keys.sign(Link::Manage(id)))
+        Ok(())
     }
 
     /// Feeds by name, each once.
@@ -253,17 +409,17 @@ impl Subscribe {
         Ok(wishes)
     }
 
-    fn manage_id(&self, token: &str) -> Result<i64, SubscribeError> {
-        match self.keys.verify(token) {
-            Some(Link::Manage(id)) => Ok(id),
-            _ => Err(SubscribeError::BadLink),
-        }
+    /// The person that a manage link names.
+    async fn person(&self, token: &str) -> Result<Person, SubscribeError> {
+        let Some(Link::Manage(id)) = self.keys.verify(token) else { return Err(SubscribeError::BadLink) };
+        self.store.person_of(id).await?.filter(|p| p.email.is_some()).ok_or(SubscribeError::BadLink)
     }
+}
 
-    fn unsubscribe_id(&self, token: &str) -> Result<(i64, Frequency), SubscribeError> {
-        match self.keys.verify(token) {
-            Some(Link::Unsubscribe(id, frequency)) => Ok((id, frequency)),
-            _ => Err(SubscribeError::BadLink),
-        }
-    }
+/// SHA-256 of a text, in hexadecimal.
+fn hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::store::engine::{Result, Store};
 
+/// After so long without a refusal a domain's wave is over: readers of weekly digests are heard of again by then.
+const QUIET: Duration = Duration::from_hours(8 * 24);
+
 /// How long things are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
@@ -23,8 +26,10 @@ pub async fn sweep(store: &Store, clock: &Clock, keep: Retention) -> Result<()> 
     let deliveries = store.sweep_deliveries(now.minus(keep.deliveries)).await?;
     let people = store.sweep_people(now.minus(keep.addresses)).await?;
     let selections = store.sweep_selections(now).await?;
-    if deliveries + people + selections > 0 {
-        tracing::info!(deliveries, people, selections, "swept");
+    let bounces = store.sweep_bounces(now.minus(keep.deliveries), now.minus(QUIET)).await?;
+    let lifted = store.lift_lapsed(now).await?;
+    if deliveries + people + selections + bounces + lifted > 0 {
+        tracing::info!(deliveries, people, selections, bounces, lifted, "swept");
     }
     Ok(())
 }

@@ -63,7 +63,31 @@ async fn a_person_comes_confirms_changes_and_leaves_by_keyboard_without_scripts(
     browser.shows("Đã lưu lựa chọn").await;
     assert_eq!(wishes().await.iter().map(|w| w.frequency).collect::<Vec<_>>(), [Frequency::Daily]);
 
-    let token = house.subscribe.keys().sign(Link::Unsubscribe(id, Frequency::Daily));
+    browser.tab_to("id", "until").await;
+    // Part by part, and the same whether this browser asks for the day or the month first.
+    browser.keys("12122026").await;
+    browser.tab_to("innerText", "Tạm dừng").await;
+    browser.keys(ENTER).await;
+    let paused = async || house.store.person(id).await.expect("read").expect("known").paused_until;
+    browser.shows("Đang tạm dừng").await;
+    assert!(paused().await.is_some());
+    browser.tab_to("innerText", "Gửi thư lại cho tôi").await;
+    browser.keys(ENTER).await;
+    browser.shows("Thư lại được gửi như thường").await;
+    assert!(paused().await.is_none());
+    browser.tab_to("id", "email").await;
+    browser.keys("moi@khac.example").await;
+    browser.tab_to("innerText", "Đổi địa chỉ").await;
+    browser.keys(ENTER).await;
+    browser.shows("Chưa xác nhận thì chưa có gì thay đổi").await;
+    let mail = house.mail_to("moi@khac.example").await;
+    browser.open(&link(&mail, "/confirm/")).await;
+    browser.shows("m***@k***.example").await;
+    browser.tab_to("innerText", "Xác nhận, gửi đến đây").await;
+    browser.keys(ENTER).await;
+    browser.shows("Đã đổi địa chỉ").await;
+
+    let token = house.subscribe.keys().sign(Link::Unsubscribe(house.public(id).await, Frequency::Daily));
     browser.open(&format!("http://{}/u/{token}", house.at)).await;
     assert_eq!(wishes().await.len(), 1, "looking at the link changes nothing");
     browser.tab_to("innerText", "Ngừng nhận").await;
@@ -112,7 +136,8 @@ async fn all_pages(house: &House) -> Vec<(&'static str, String)> {
         house.write(&format!("moi-{n}"), &format!("Bài mới số {n} về việc đổi mới sinh hoạt chi bộ ở cơ sở"));
     }
     house.poll().await;
-    let form = "email=doc.gia%40rachsen.example&feed=tat-ca&feed=xay-dung-dang-va-to-chuc&frequency=daily&consent=yes";
+    let form = "email=doc.gia%40rachsen.example&feed=tat-ca&feed=xay-dung-dang-va-to-chuc&frequency=daily&consent=yes\
+                &f.tat-ca=immediate&hour=06%3A00";
     house.post("/subscribe", form).await;
     let mail = house.mail_to(WHO).await;
     let confirm = link(&mail, "/confirm/");
@@ -120,9 +145,12 @@ async fn all_pages(house: &House) -> Vec<(&'static str, String)> {
     let address = EmailAddress::parse(WHO).expect("an address");
     let id = house.store.person_by_email(&address).await.expect("read").expect("known");
     let keys = house.subscribe.keys();
-    let manage = format!("/manage/{}", keys.sign(Link::Manage(id)));
-    let leave = format!("/u/{}", keys.sign(Link::Unsubscribe(id, Frequency::Daily)));
+    let manage = format!("/manage/{}", keys.sign(Link::Manage(house.public(id).await)));
+    let leave = format!("/u/{}", keys.sign(Link::Unsubscribe(house.public(id).await, Frequency::Daily)));
     house.post(&confirm, "").await;
+    house.post(&manage, "action=pause&until=2026-12-24").await;
+    house.post(&manage, "action=move&email=moi%40khac.example").await;
+    let moving = format!("/confirm/{}", house.confirm_token().await);
     let list = house.get("/demo/mail").await;
     let letter = list.text().split("href=\"").find(|p| p.starts_with("/demo/mail/")).and_then(|p| p.split('"').next());
     vec![
@@ -137,8 +165,13 @@ async fn all_pages(house: &House) -> Vec<(&'static str, String)> {
         ("atom-document", "/feeds/tat-ca.atom".into()),
         ("subscribe", "/subscribe".into()),
         ("sent", "/subscribe/sent".into()),
-        ("confirm", confirm),
+        ("subscribe-english", "/subscribe?lang=en".into()),
+        ("confirm", confirm.clone()),
+        ("confirm-english", format!("{confirm}?lang=en")),
+        ("confirm-move", moving.clone()),
+        ("confirm-move-english", format!("{moving}?lang=en")),
         ("manage", format!("{manage}?done=saved")),
+        ("manage-english", format!("{manage}?lang=en")),
         ("erase", format!("{manage}/erase")),
         ("leave", leave),
         ("fault", "/khong-co".into()),

@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod export;
 mod people;
+mod pipes;
 mod rest;
 mod source;
 

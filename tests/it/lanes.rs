@@ -5,7 +5,8 @@ use std::time::Duration;
 use loa::domain::delivery::{Channel, Lane};
 use loa::domain::subscriber::Frequency::Immediate;
 use loa::domain::subscriber::{EmailAddress, Locale};
-use loa::store::subscriber::Request;
+use loa::store::opt_in::Request;
+use loa::work::subscribe::Ask;
 
 use crate::support::house::base::Base;
 use crate::support::house::{House, LONG, ORGANISATION, laws};
@@ -28,9 +29,9 @@ async fn busy(base: Base) -> House {
         (0..MANY).map(|n| EmailAddress::parse(&format!("r{n}@so.example.vn")).expect("an address")).collect();
     let requests: Vec<Request<'_>> = addresses
         .iter()
-        .map(|email| Request { email, wishes: &wishes, locale: Locale::Vi, text_version: "t", method: "import" })
+        .map(|email| Request::new(email, &wishes, Locale::Vi, "import", house.clock.random()))
         .collect();
-    house.base.store.import_people(&requests, house.clock.now()).await.expect("readers");
+    house.base.store.import_people(&requests, false, house.clock.now()).await.expect("readers");
     house.publish("tin", ORGANISATION);
     house.news().await;
     house.relay.always(Step::Body, Act::Delay(Duration::from_millis(20)));
@@ -42,7 +43,11 @@ async fn a_confirmation_overtakes_the_mails_of_an_article_that_are_going_out(bas
     let mailer = house.mailer();
     house.relay.wait_for(100, LONG).await;
     let slugs = ["doan-the".to_owned()];
-    house.subscribe.request("moi@so.example.vn", &slugs, Immediate, Locale::Vi, "form").await.expect("asked");
+    house
+        .subscribe
+        .request(&Ask::new("moi@so.example.vn", &slugs, Immediate, Locale::Vi, "form"))
+        .await
+        .expect("asked");
     let before = house.relay.taken();
     let is_confirmation = |to: &str| to.contains("moi@so.example.vn");
     house
@@ -86,7 +91,11 @@ async fn the_most_urgent_lane_with_something_due_is_told(base: Base) {
     assert_eq!(due(Channel::Email).await, Some(Lane::Immediate));
     assert_eq!(due(Channel::Webhook).await, None);
     let slugs = ["doan-the".to_owned()];
-    house.subscribe.request("moi@so.example.vn", &slugs, Immediate, Locale::Vi, "form").await.expect("asked");
+    house
+        .subscribe
+        .request(&Ask::new("moi@so.example.vn", &slugs, Immediate, Locale::Vi, "form"))
+        .await
+        .expect("asked");
     assert_eq!(due(Channel::Email).await, Some(Lane::Transactional));
     let (now, until) = (house.clock.now(), house.clock.now().plus(LONG));
     store.claim(Channel::Email, Lane::Transactional, 1, now, until, 9).await.expect("claimed");

@@ -1,5 +1,7 @@
 //! Laws: mail. What a reader is told, and that it arrives as it was meant, read back by a parser that is not loa's own.
 
+mod signed;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::LazyLock;
@@ -7,6 +9,7 @@ use std::sync::LazyLock;
 use jiff::civil::date;
 use loa::clock::Timestamp;
 use loa::domain::link::{KeyRing, Link, TOKEN_LEN};
+use loa::domain::public_id::PublicId;
 use loa::domain::subscriber::{EmailAddress, Frequency, Locale};
 use loa::notify::email::id::message_id_article;
 use loa::notify::email::sender::Sender;
@@ -49,8 +52,9 @@ fn bytes(content: &Content, purpose: Purpose<'_>) -> Vec<u8> {
             to: &reader(),
             message_id: "a.1.1.5d41402abc4b2a76b971",
             follows: None,
-            manage_token: &keys.sign(Link::Manage(7)),
-            unsubscribe_token: &keys.sign(Link::Unsubscribe(7, Frequency::Daily)),
+            manage_token: &keys.sign(Link::Manage(PublicId(7))),
+            unsubscribe_token: &keys.sign(Link::Unsubscribe(PublicId(7), Frequency::Daily)),
+            unsubscribe_mail: None,
         },
         &mut out,
     );
@@ -187,7 +191,7 @@ fn both_parts_say_the_same_articles() {
             match &sample.mail {
                 Mail::Article(mail) => assert_eq!(articles, mail.articles.len(), "{}", sample.name),
                 Mail::Digest(mail) => assert_eq!(articles, mail.total(), "{}", sample.name),
-                Mail::Confirm(_) => assert_eq!(articles, 0),
+                Mail::Confirm(_) | Mail::Move(_) | Mail::Moved(_) => assert_eq!(articles, 0),
             }
         }
     }
@@ -205,7 +209,7 @@ fn an_article_in_three_feeds_stands_once_in_a_digest_which_names_the_others() {
     assert_eq!(content.text.matches("/tin/2-het").count(), 1, "{}", content.text);
     assert!(content.text.contains("Cũng có trong: Chuyên mục 2, Chuyên mục 3"), "{}", content.text);
     assert!(content.html.contains("Cũng có trong: Chuyên mục 2, Chuyên mục 3"));
-    assert_eq!(&*content.subject, "[Bản tin ngày 23/11] 3 tin mới về Chuyên mục 1, Chuyên mục 3");
+    assert_eq!(&*content.subject, "[Bản tin ngày 23/11] 3 tin mới: Chuyên mục 1, Chuyên mục 3");
 }
 
 #[test]
@@ -259,10 +263,16 @@ fn a_correction_stands_under_the_mail_that_it_corrects() {
     let content = Content { locale: Locale::Vi, subject: Line::new("Tin"), text: "t".into(), html: "h".into() };
     let at = Timestamp::from_millis(0);
     let prepared = Prepared::new(&sample::site(Locale::Vi), &sender(), Purpose::Answer, at, &content).expect("builds");
-    let (first, second) = (message_id_article(7, 1, 9), message_id_article(7, 2, 9));
+    let (first, second) = (message_id_article("tag:a", 1, PublicId(9)), message_id_article("tag:a", 2, PublicId(9)));
     let mut out = Vec::new();
-    let personal =
-        Personal { to: &reader(), message_id: &second, follows: Some(&first), manage_token: "", unsubscribe_token: "" };
+    let personal = Personal {
+        to: &reader(),
+        message_id: &second,
+        follows: Some(&first),
+        manage_token: "",
+        unsubscribe_token: "",
+        unsubscribe_mail: None,
+    };
     prepared.write(&personal, &mut out);
     let mail = parse(&out);
     let first = format!("{first}@bantin.example.gov.vn");
@@ -327,7 +337,7 @@ fn a_bulk_mail_says_what_it_is_and_how_to_leave() {
     let leave = header(&bytes, "List-Unsubscribe").expect("a way to leave");
     let token =
         leave.strip_prefix("<https://bantin.example.gov.vn/u/").and_then(|t| t.strip_suffix('>')).expect("a link");
-    assert_eq!((token.len(), keys.verify(token)), (TOKEN_LEN, Some(Link::Unsubscribe(7, Frequency::Daily))));
+    assert_eq!((token.len(), keys.verify(token)), (TOKEN_LEN, Some(Link::Unsubscribe(PublicId(7), Frequency::Daily))));
     for (name, value) in [
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         ("List-Help", "<https://bantin.example.gov.vn/>"),
@@ -356,7 +366,7 @@ fn a_bulk_mail_says_what_it_is_and_how_to_leave() {
     for part in [mail.body_text(0), mail.body_html(0)] {
         let part = part.expect("a part");
         assert!(part.contains(&format!("https://bantin.example.gov.vn/u/{token}")), "the same link in the body");
-        assert!(part.contains(&format!("/manage/{}", keys.sign(Link::Manage(7)))));
+        assert!(part.contains(&format!("/manage/{}", keys.sign(Link::Manage(PublicId(7))))));
     }
 }
 
@@ -394,7 +404,7 @@ fn a_confirmation_is_no_list_and_says_what_was_asked_for() {
             for part in [mail.body_text(0), mail.body_html(0)] {
                 let part = part.expect("a part");
                 assert!(part.contains(&format!("https://bantin.example.gov.vn/confirm/{}", confirm.token)));
-                assert!(confirm.feeds.iter().all(|f| part.contains(&*f.title)));
+                assert!(confirm.feeds.iter().all(|f| part.contains(&*f.feed.title)));
                 assert!(part.contains(if locale == Locale::Vi { "7 ngày" } else { "7 days" }), "{part}");
             }
         }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use loa::clock::Timestamp;
 use loa::domain::article::RawArticle;
-use loa::source::{AnySource, Ask, Fetched, Scan, Settings, Source, SourceError};
+use loa::domain::roll::Roll;
+use loa::source::{AnySource, Ask, Fetched, Light, Scan, Settings, Source, SourceError};
 
 mod folder;
 mod html;
@@ -35,6 +36,11 @@ fn fingerprints(scan: &Scan) -> BTreeMap<String, String> {
     let map: BTreeMap<_, _> = scan.articles.iter().map(|l| (l.external_id.clone(), l.fingerprint.clone())).collect();
     assert_eq!(map.len(), scan.articles.len(), "an id came twice");
     map
+}
+
+/// What ingest knows once these were written.
+fn roll<'a>(lights: impl IntoIterator<Item = &'a Light>) -> Roll {
+    lights.into_iter().map(|light| (&light.external_id, &light.fingerprint)).collect()
 }
 
 fn ids(scan: &Scan) -> BTreeSet<String> {

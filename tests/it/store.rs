@@ -1,6 +1,8 @@
 //! Laws of the store. Each is one async fn over a fresh database and is stamped for both engines.
 
+mod bounces;
 mod claims;
+mod coming;
 mod digests;
 mod fan_out;
 mod feeds;

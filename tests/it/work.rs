@@ -3,6 +3,8 @@
 mod digests;
 mod endpoints;
 mod news;
+mod sending;
+mod several;
 mod story;
 mod throughout;
 mod trouble;

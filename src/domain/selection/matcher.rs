@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use jiff::tz::{Offset, TimeZone};
 
 use crate::domain::article::Article;
+use crate::domain::selection::groups::{Account, Scale};
 use crate::domain::selection::keyword::Keywords;
 use crate::domain::selection::{Matcher, Reading, Reason, Selection};
 use crate::text::excerpt::excerpt;
@@ -89,6 +90,7 @@ impl Matcher {
             phrases: phrases(&selection.phrases, &selection.not_phrases),
             title_phrases: phrases(&selection.title_phrases, &selection.not_phrases),
             unless: phrases(&selection.unless, &[]),
+            scale: Scale::new(&selection.groups, &selection.not_phrases, phrases),
             keywords: Keywords::new(&selection.keywords, &selection.not_keywords),
             selection: selection.clone(),
             span: (None, None),
@@ -141,8 +143,16 @@ impl Matcher {
             (weight, Some((phrase, place))) if weight >= ENOUGH => {
                 Some(Reason::Phrase { phrase: phrase.clone(), place: place.to_owned() })
             }
-            _ => None,
+            _ => self
+                .account(reading)?
+                .decided()
+                .map(|(phrase, place)| Reason::Phrase { phrase, place: place.to_owned() }),
         }
+    }
+
+    /// What the groups of the selection say of an article; nothing where it has none.
+    pub(super) fn account(&self, reading: &Reading<'_>) -> Option<Account> {
+        (!self.scale.is_empty()).then(|| self.scale.weigh(reading))
     }
 
     /// By which category the article matches, or that none is asked for and no phrase either.

@@ -10,6 +10,7 @@ use std::fmt;
 
 use crate::clock::Timestamp;
 use crate::domain::article::{Article, CategoryRef};
+use crate::domain::selection::groups::Account;
 use crate::domain::selection::{Reading, Reason, Selection};
 use crate::text::html;
 use crate::text::slug::is_slug;
@@ -180,6 +181,8 @@ pub enum Kind {
     Wrong(Reason),
     /// No phrase stands in it.
     Missed,
+    /// What stands in it makes too few points together.
+    Short(Account),
     /// This phrase stands in it, and these of `not_phrases` and `unless` put it out, each alone.
     Masked(Reason, Vec<String>),
 }
@@ -195,6 +198,7 @@ impl fmt::Display for Fault {
         let (kind, why) = match &self.kind {
             Kind::Wrong(why) => ("wrong", why.to_string()),
             Kind::Missed => ("missed", "no phrase stands in it".to_owned()),
+            Kind::Short(account) => ("missed", account.to_string()),
             Kind::Masked(why, masks) if masks.is_empty() => ("missed", format!("{why}, but several others put it out")),
             Kind::Masked(why, masks) => ("missed", format!("{why}, but \"{}\" puts it out", masks.join("\", \""))),
         };
@@ -212,7 +216,10 @@ fn missed(select: &Selection, reading: &Reading<'_>) -> Kind {
     let only = |not_phrases: Vec<String>, unless: Vec<String>| {
         Selection { not_phrases, unless, ..select.clone() }.topic_matcher().matches_reading(reading)
     };
-    let Some(why) = only(Vec::new(), Vec::new()) else { return Kind::Missed };
+    let Some(why) = only(Vec::new(), Vec::new()) else {
+        let account = select.topic_matcher().account(reading).filter(|account| !account.weights.is_empty());
+        return account.map_or(Kind::Missed, Kind::Short);
+    };
     let masks = select.not_phrases.iter().filter(|mask| only(vec![(*mask).clone()], Vec::new()).is_none());
     let doors = select.unless.iter().filter(|phrase| only(Vec::new(), vec![(*phrase).clone()]).is_none());
     Kind::Masked(why, masks.chain(doors).cloned().collect())

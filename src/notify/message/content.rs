@@ -11,6 +11,7 @@ use crate::domain::feed::FeedSpec;
 use crate::domain::site::Site;
 use crate::domain::subscriber::{Frequency, Locale};
 use crate::notify::message::line::{Line, Web};
+use crate::notify::message::question::{ConfirmMail, MoveMail, MovedMail};
 use crate::notify::message::words;
 
 /// Characters of a summary that a mail shows.
@@ -190,17 +191,6 @@ impl DigestMail {
     }
 }
 
-/// Asks a person whether the request came from them (double opt-in).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfirmMail {
-    /// The feeds asked for.
-    pub feeds: Vec<FeedLink>,
-    /// How often.
-    pub frequency: Frequency,
-    /// The token of the confirm page, from [`crate::domain::link::KeyRing::sign`].
-    pub token: String,
-}
-
 /// A mail to be worded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mail {
@@ -210,6 +200,10 @@ pub enum Mail {
     Digest(DigestMail),
     /// The question of the double opt-in.
     Confirm(ConfirmMail),
+    /// The question at a new address.
+    Move(MoveMail),
+    /// The word to an address that was left.
+    Moved(MovedMail),
 }
 
 impl Mail {
@@ -220,12 +214,24 @@ impl Mail {
             Self::Article(_) => "article",
             Self::Digest(_) => "digest",
             Self::Confirm(_) => "confirm",
+            Self::Move(_) => "move",
+            Self::Moved(_) => "moved",
+        }
+    }
+
+    /// The token that its reader is to answer with, if it is a question.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        match self {
+            Self::Confirm(mail) => Some(&mail.token),
+            Self::Move(mail) => Some(&mail.token),
+            Self::Article(_) | Self::Digest(_) | Self::Moved(_) => None,
         }
     }
 
     /// Whether it goes to everyone who follows something, so that it must say how to leave.
     #[must_use]
     pub const fn is_bulk(&self) -> bool {
-        !matches!(self, Self::Confirm(_))
+        !matches!(self, Self::Confirm(_) | Self::Move(_) | Self::Moved(_))
     }
 }

@@ -100,7 +100,7 @@ fn overrides(folder: &Path, sources: &mut Sources, faults: &mut Vec<String>) {
         if !sources.contains_key(&name) && !name.starts_with("part/") {
             faults.push(format!(
                 "{}: no mail has a template of this name; it would never be read. Rename it to one of <mail>/<locale>/\
-                 {{subject.txt,body.txt,body.html}} with mail article, digest or confirm and locale vi or en, or put it \
+                 {{subject.txt,body.txt,body.html}} with mail article, digest, confirm, move or moved and locale vi or en, or put it \
                  under part/",
                 path.display()
             ));

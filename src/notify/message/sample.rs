@@ -12,7 +12,8 @@ use crate::domain::selection::Selection;
 use crate::domain::site::Site;
 use crate::domain::subscriber::{Frequency, Locale};
 use crate::notify::message::Templates;
-use crate::notify::message::content::{ArticleMail, Card, ConfirmMail, DigestMail, FeedLink, Mail, Section};
+use crate::notify::message::content::{ArticleMail, Card, DigestMail, FeedLink, Mail, Section};
+use crate::notify::message::question::{ConfirmMail, MoveMail, MovedMail, WishedFeed};
 
 /// 07:00 on Monday, 23 November 2026 in Vietnam.
 const NOW: Timestamp = Timestamp::from_millis(1_795_392_000_000);
@@ -82,12 +83,12 @@ pub fn samples(locale: Locale) -> Vec<Sample> {
         let from = Timestamp::from_millis(NOW.millis() - days * 24 * HOUR);
         Mail::Digest(DigestMail::new(frequency, date(2026, 11, 23), from, sections, &site))
     };
-    let confirm = |feeds: &[FeedLink], frequency| {
-        Mail::Confirm(ConfirmMail {
-            feeds: feeds.to_vec(),
-            frequency,
-            token: "AWMAAAAAAAAAKgBzYW1wbGUtdG9rZW4tMDAw".to_owned(),
-        })
+    let token = || "AWMAAAAAAAAAKgBzYW1wbGUtdG9rZW4tMDAw".to_owned();
+    let confirm = |feeds: &[FeedLink], frequencies: &[Frequency]| {
+        let wished = feeds.iter().zip(frequencies.iter().cycle());
+        let feeds = wished.map(|(feed, frequency)| WishedFeed { feed: feed.clone(), frequency: *frequency }).collect();
+        let frequency = Some(frequencies[0]).filter(|_| frequencies.len() == 1);
+        Mail::Confirm(ConfirmMail { feeds, frequency, token: token() })
     };
     let article = |articles| Mail::Article(ArticleMail { articles });
     vec![
@@ -97,9 +98,12 @@ pub fn samples(locale: Locale) -> Vec<Sample> {
         Sample { name: "digest-daily", mail: digest(Frequency::Daily, 1, daily) },
         Sample { name: "digest-one", mail: digest(Frequency::Daily, 1, vec![section(1, &[3])]) },
         Sample { name: "digest-weekly", mail: digest(Frequency::Weekly, 7, weekly) },
-        Sample { name: "confirm-daily", mail: confirm(&feeds, Frequency::Daily) },
-        Sample { name: "confirm-weekly", mail: confirm(&feeds[1..2], Frequency::Weekly) },
-        Sample { name: "confirm-immediate", mail: confirm(&feeds[..1], Frequency::Immediate) },
+        Sample { name: "confirm-daily", mail: confirm(&feeds, &[Frequency::Daily]) },
+        Sample { name: "confirm-weekly", mail: confirm(&feeds[1..2], &[Frequency::Weekly]) },
+        Sample { name: "confirm-immediate", mail: confirm(&feeds[..1], &[Frequency::Immediate]) },
+        Sample { name: "confirm-mixed", mail: confirm(&feeds, &Frequency::ALL) },
+        Sample { name: "move", mail: Mail::Move(MoveMail { from: "a***@s***.vn".into(), token: token() }) },
+        Sample { name: "moved", mail: Mail::Moved(MovedMail { to: "b***@s***.vn".into() }) },
     ]
 }
 

@@ -75,9 +75,9 @@ pub(in crate::source) fn from_sql(place: &Place, error: &sqlx::Error) -> SourceE
             "{place}: the account is refused ({said}); correct user and password in `url`, or let the account connect from \
              this machine"
         )),
-        Kind::Grant => {
-            SourceError::Refused(format!("{place}: the account may not read what it must ({said}); {grant}"))
-        }
+        Kind::Grant => SourceError::Refused(format!(
+            "{place}: the account may not read what it must ({said}); {grant}; and see that the database in `url` is the right one"
+        )),
         Kind::Database => SourceError::Schema(format!(
             "{place}: there is no such database ({said}); correct the name at the end of `url`"
         )),

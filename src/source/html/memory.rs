@@ -168,14 +168,14 @@ impl Memory {
         if std::mem::take(&mut self.handed) {
             self.seen.values_mut().for_each(|seen| seen.piece = None);
         }
-        for light in ask.known {
-            let seen = self.seen.entry(light.external_id.clone()).or_default();
-            let same = seen.mark.as_ref().is_some_and(|mark| mark.to_string() == light.fingerprint);
-            if !same && seen.known.as_ref() != Some(&light.fingerprint) {
-                seen.mark = Mark::parse(&light.fingerprint);
+        for (id, fingerprint) in ask.known.iter() {
+            let seen = self.seen.entry(id.to_owned()).or_default();
+            let same = seen.mark.as_ref().is_some_and(|mark| mark.to_string() == fingerprint);
+            if !same && seen.known.as_deref() != Some(fingerprint) {
+                seen.mark = Mark::parse(fingerprint);
                 (seen.piece, seen.checked) = (None, None);
             }
-            seen.known = Some(light.fingerprint.clone());
+            seen.known = Some(fingerprint.to_owned());
             seen.spoken_of = ask.now;
         }
     }

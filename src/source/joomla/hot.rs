@@ -37,7 +37,7 @@ impl Joomla {
             return Ok(Scan { deeper: true, reach: Reach::Only(BTreeSet::new()), ..Scan::default() });
         }
         let mut scan = Scan { categories: Some(categories), categories_hide: true, ..Scan::default() };
-        scan.reach = Reach::Only(ask.known.iter().map(|light| light.external_id.clone()).collect());
+        scan.reach = Reach::Only(ask.known.ids().map(str::to_owned).collect());
         if rules.tree.visible().next().is_none() {
             return Ok(scan);
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::print::{Print, cut, hash};
-use crate::source::Light;
+use crate::domain::roll::Public;
 
 /// So many ids share a bucket.
 pub(super) const WIDTH: i64 = 512;
@@ -30,13 +30,13 @@ pub(super) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn new(lights: &'a [Light]) -> Self {
-        let mut known = Self { prints: Vec::with_capacity(lights.len()), ..Self::default() };
-        for light in lights {
+    pub(super) fn new(public: Public<'a>) -> Self {
+        let mut known = Self::default();
+        for (external_id, fingerprint) in public.iter() {
             // `+7` and `007` are no ids either.
-            match light.external_id.parse::<i64>().ok().filter(|id| id.to_string() == light.external_id) {
-                None => known.strange.push(&light.external_id),
-                Some(id) => match Print::parse(&light.fingerprint) {
+            match external_id.parse::<i64>().ok().filter(|id| id.to_string() == external_id) {
+                None => known.strange.push(external_id),
+                Some(id) => match Print::parse(fingerprint) {
                     Some(print) => known.prints.push((id, print)),
                     None => known.foreign.push(id),
                 },
@@ -131,13 +131,14 @@ pub(super) fn read_hash(hex: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::roll::Roll;
 
     fn print(narrow: u64, body: u64) -> Print {
         Print { narrow, body, tags: 0, catid: 10, extra: 0 }
     }
 
-    fn light(id: &str, print: Print) -> Light {
-        Light { external_id: id.to_owned(), fingerprint: print.to_string() }
+    fn roll<const N: usize>(articles: [(&str, Print); N]) -> Roll {
+        articles.into_iter().map(|(id, print)| (id, print.to_string())).collect()
     }
 
     fn found(sums: &[(i64, u64, u128, u128)]) -> BTreeMap<i64, Sum> {
@@ -148,8 +149,8 @@ mod tests {
 
     #[test]
     fn only_buckets_whose_sums_differ_are_listed() {
-        let lights = [light("1", print(5, 50)), light("511", print(7, 70)), light("512", print(9, 90))];
-        let known = Known::new(&lights);
+        let roll = roll([("1", print(5, 50)), ("511", print(7, 70)), ("512", print(9, 90))]);
+        let known = Known::new(roll.public());
         let all = |_| true;
         let same = [(0, 2, 12, 120), (1, 1, 9, 90)];
         assert_eq!(known.differing(&found(&same), true, all), (BTreeSet::new(), false));
@@ -165,16 +166,16 @@ mod tests {
 
     #[test]
     fn a_hidden_category_takes_its_articles_out_of_the_sums() {
-        let lights = [light("1", print(5, 50)), light("2", Print { catid: 20, ..print(7, 70) })];
-        let known = Known::new(&lights);
+        let roll = roll([("1", print(5, 50)), ("2", Print { catid: 20, ..print(7, 70) })]);
+        let known = Known::new(roll.public());
         assert_eq!(known.differing(&found(&[(0, 1, 5, 50)]), true, |catid| catid == 10), (BTreeSet::new(), false));
     }
 
     #[test]
     fn what_another_version_knew_is_read_again_and_odd_ids_are_kept_apart() {
-        let foreign = Light { external_id: "1030".into(), fingerprint: "0123".into() };
-        let lights = [foreign, light("007", print(1, 1)), light("bai-1", print(1, 1)), light("7", print(1, 1))];
-        let known = Known::new(&lights);
+        let ours = print(1, 1).to_string();
+        let roll: Roll = [("1030", "0123"), ("007", &ours), ("bai-1", &ours), ("7", &ours)].into_iter().collect();
+        let known = Known::new(roll.public());
         assert_eq!(known.strange, ["007", "bai-1"]);
         assert_eq!((known.get(7), known.get(1030)), (Some(print(1, 1)), None));
         assert_eq!(known.differing(&found(&[(0, 1, 1, 1)]), true, |_| true), (BTreeSet::from([2]), false));

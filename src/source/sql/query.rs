@@ -66,6 +66,15 @@ pub(super) fn server(engine: Engine) -> String {
     .to_owned()
 }
 
+/// These ids, the last so often that their number is one of few: each number is another statement, which a server keeps.
+pub(super) fn padded<'i>(ids: &[&'i str]) -> Vec<&'i str> {
+    let mut padded = ids.to_vec();
+    if let Some(last) = ids.last() {
+        padded.resize(ids.len().next_power_of_two(), last);
+    }
+    padded
+}
+
 /// Makes the SQL for one SELECT.
 #[derive(Clone, Copy)]
 pub(super) struct Queries<'a> {

@@ -8,7 +8,8 @@ use crate::source::database::Engine;
 /// # Errors
 /// What is wrong with it and what to do, as the rest of a sentence.
 pub(super) fn check(text: &str, engine: Engine) -> Result<String, String> {
-    let mut reader = Reader { text, at: 0, engine, words: Vec::new(), depth: 0, bound: None, end: None };
+    let mut reader =
+        Reader { text, at: 0, engine, words: Vec::new(), frames: vec![Frame::OUTERMOST], bound: None, end: None };
     reader.read()?;
     let end = reader.end.unwrap_or(text.len());
     let words: Vec<&str> = reader.words.iter().map(String::as_str).collect();
@@ -20,11 +21,19 @@ pub(super) fn check(text: &str, engine: Engine) -> Result<String, String> {
     if words.contains(&"INTO") {
         return Err("holds INTO, and loa never writes; leave it out (a column of that name needs quotes)".to_owned());
     }
-    if let Some(word) = reader.bound {
+    if let Some(Bound { word, nested }) = reader.bound {
+        let (says, but) = if nested {
+            ("bounds a subquery of its rows by", ", or bound it by a date or an id with WHERE")
+        } else {
+            ("is bounded by", "")
+        };
         return Err(format!(
-            "ends in {word}, so that each new article would push an old one out, which loa would take for withdrawn; leave it \
-             out: loa asks for what it needs"
+            "{says} {word}, so that each new article would push an old one out, which loa would take for withdrawn; leave it \
+             out{but}: loa asks for what it needs"
         ));
+    }
+    if words.windows(3).any(|three| three[..2] == ["SELECT", "TOP"] && three[2].bytes().all(|b| b.is_ascii_digit())) {
+        return Err("holds TOP, which this database does not know; leave it out: loa asks for what it needs".to_owned());
     }
     let locks = words
         .windows(2)
@@ -41,12 +50,48 @@ struct Reader<'a> {
     engine: Engine,
     /// Words outside quotes, in capitals.
     words: Vec<String>,
-    depth: usize,
-    /// LIMIT or FETCH outside all parentheses.
-    bound: Option<&'static str>,
+    /// The parentheses that are open, the text as a whole first.
+    frames: Vec<Frame>,
+    /// What makes the rows a window on the newest.
+    bound: Option<Bound>,
     /// Where a closing `;` stands.
     end: Option<usize>,
 }
+
+/// One open parenthesis.
+#[derive(Clone, Copy)]
+struct Frame {
+    decides: Decides,
+    /// Whether a query, or one in parentheses, may begin here.
+    begins: bool,
+    /// Whether this is between SELECT and FROM.
+    lists: bool,
+}
+
+/// What a part of the text decides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Decides {
+    /// Which rows come out: the query itself, or a part of its UNION.
+    Rows,
+    /// Which rows come out, as a subquery behind FROM or WHERE.
+    RowsBelow,
+    /// What a row holds: it stands in the list of columns.
+    Columns,
+}
+
+impl Frame {
+    const OUTERMOST: Self = Self { decides: Decides::Rows, begins: true, lists: false };
+}
+
+/// What bounds the number of rows.
+struct Bound {
+    word: &'static str,
+    /// Whether it stands in a subquery.
+    nested: bool,
+}
+
+/// What bounds rows, wherever a query ends.
+const BOUNDS: [&str; 3] = ["LIMIT", "FETCH", "OFFSET"];
 
 impl Reader<'_> {
     fn rest(&self) -> &str {
@@ -84,15 +129,17 @@ impl Reader<'_> {
                 self.word()?;
             } else {
                 match c {
-                    '(' => self.depth += 1,
-                    ')' if self.depth == 0 => return Err("closes a parenthesis that it did not open".to_owned()),
-                    ')' => self.depth -= 1,
+                    '(' => self.open(),
+                    ')' if self.frames.len() == 1 => {
+                        return Err("closes a parenthesis that it did not open".to_owned());
+                    }
+                    ')' => drop(self.frames.pop()),
                     _ => {}
                 }
                 self.at += c.len_utf8();
             }
         }
-        if self.depth > 0 { Err("opens a parenthesis that it does not close".to_owned()) } else { Ok(()) }
+        if self.frames.len() > 1 { Err("opens a parenthesis that it does not close".to_owned()) } else { Ok(()) }
     }
 
     fn word(&mut self) -> Result<(), String> {
@@ -104,11 +151,60 @@ impl Reader<'_> {
         if word == "E" && self.engine == Engine::Postgres && self.rest().starts_with('\'') {
             return self.quoted('\'', true);
         }
-        if self.depth == 0 {
-            self.bound = ["LIMIT", "FETCH"].into_iter().find(|bound| word == *bound).or(self.bound);
-        }
+        self.weigh(&word);
         self.words.push(word);
         Ok(())
+    }
+
+    /// Never empty: the outermost is not popped.
+    fn frame(&self) -> Frame {
+        self.frames.last().copied().unwrap_or(Frame::OUTERMOST)
+    }
+
+    fn open(&mut self) {
+        let Frame { decides, begins, lists } = self.frame();
+        let decides = match decides {
+            Decides::Rows if begins => Decides::Rows,
+            Decides::Rows | Decides::RowsBelow if !lists => Decides::RowsBelow,
+            _ => Decides::Columns,
+        };
+        self.frames.push(Frame { decides, ..Frame::OUTERMOST });
+    }
+
+    /// Follows where in a query this word stands, and notes it if it bounds the rows.
+    fn weigh(&mut self, word: &str) {
+        let Frame { decides, lists, .. } = self.frame();
+        let is_call = self.rest().trim_start().starts_with('(');
+        let found = match self.engine {
+            // Elsewhere the name of a column.
+            Engine::MySql if word == "OFFSET" => None,
+            Engine::MySql if word == "ROWNUM" && is_call => Some("ROWNUM"),
+            _ => BOUNDS.into_iter().find(|bound| word == *bound),
+        };
+        let nested = decides == Decides::RowsBelow;
+        let looks_up = nested && word != "ROWNUM" && self.takes_one();
+        if let Some(word) = found.filter(|_| decides != Decides::Columns && !lists && !looks_up) {
+            self.bound.get_or_insert(Bound { word, nested });
+        }
+        if let Some(frame) = self.frames.last_mut() {
+            match word {
+                "SELECT" => frame.lists = true,
+                "FROM" => frame.lists = false,
+                _ => {}
+            }
+            frame.begins = matches!(word, "UNION" | "ALL" | "DISTINCT" | "EXCEPT" | "INTERSECT");
+        }
+    }
+
+    /// Whether one row is asked for, after LIMIT or FETCH: a subquery that looks one thing up.
+    fn takes_one(&self) -> bool {
+        let end = self.rest().find(')').unwrap_or(self.rest().len());
+        let rest = self.rest()[..end].to_uppercase();
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        matches!(
+            words.as_slice(),
+            ["1"] | ["FIRST" | "NEXT", "ROW" | "ROWS", "ONLY"] | ["FIRST" | "NEXT", "1", "ROW" | "ROWS", "ONLY"]
+        )
     }
 
     /// Goes behind a quoted part; a doubled quote is one inside.
@@ -183,6 +279,11 @@ mod tests {
             "SELECT 'it''s FOR UPDATE' AS x",
             "SELECT substring(title FROM 1 FOR 3) FROM tin",
             "SELECT (SELECT ten FROM the LIMIT 1) AS tags FROM tin",
+            "SELECT id, (SELECT group_concat(x.ten) FROM (SELECT ten FROM the LIMIT 5) x) AS tags FROM tin",
+            "SELECT t.id FROM tin t JOIN LATERAL (SELECT ten FROM the WHERE tin = t.id LIMIT 1) x ON true",
+            "SELECT id FROM tin WHERE muc = (SELECT ma FROM muc WHERE ten = 'a' FETCH FIRST ROW ONLY) OR id IN (1, 2)",
+            "WITH mot AS (SELECT ma FROM muc ORDER BY ma LIMIT 1) SELECT id FROM tin, mot WHERE muc = ma",
+            "SELECT 'LIMIT 5' AS a, \"limit\" AS b FROM tin -- LIMIT 5",
             "SELECT a /* ) ; INTO */ FROM tin -- ) ; INTO",
         ] {
             for engine in BOTH {
@@ -210,8 +311,19 @@ mod tests {
             ("SELECT 1 FROM tin FOR  UPDATE", "locks"),
             ("SELECT 1 FROM tin for /* x */ no key update", "locks"),
             ("SELECT 1 FROM tin LOCK IN SHARE MODE", "locks"),
-            ("SELECT 1 FROM tin ORDER BY a LIMIT 100", "ends in LIMIT"),
-            ("SELECT 1 FROM tin FETCH FIRST 5 ROWS ONLY", "ends in FETCH"),
+            ("SELECT 1 FROM tin ORDER BY a LIMIT 100", "is bounded by LIMIT"),
+            ("SELECT 1 FROM tin ORDER BY a limit 1", "is bounded by LIMIT"),
+            ("SELECT 1 FROM tin FETCH FIRST 5 ROWS ONLY", "is bounded by FETCH"),
+            ("(SELECT 1 FROM tin ORDER BY a LIMIT 100)", "is bounded by LIMIT"),
+            ("((SELECT 1 FROM tin LIMIT 100))", "is bounded by LIMIT"),
+            ("SELECT 1 FROM a UNION ALL (SELECT 1 FROM b LIMIT 5)", "is bounded by LIMIT"),
+            ("SELECT * FROM (SELECT id FROM tin ORDER BY a DESC LIMIT 100) x", "bounds a subquery"),
+            ("SELECT * FROM (SELECT id FROM tin LIMIT 1, 100) x", "bounds a subquery"),
+            ("SELECT * FROM (SELECT id FROM tin LIMIT 100 OFFSET 1) x", "bounds a subquery"),
+            ("SELECT id FROM tin JOIN (SELECT id FROM tin FETCH NEXT 10 ROWS ONLY) x USING (id)", "bounds a subquery"),
+            ("SELECT id FROM tin WHERE id IN (SELECT id FROM tin ORDER BY a LIMIT 50)", "bounds a subquery"),
+            ("WITH moi AS (SELECT * FROM tin ORDER BY a LIMIT 100) SELECT * FROM moi", "bounds a subquery"),
+            ("SELECT TOP 100 id FROM tin", "TOP"),
             ("SELECT 1) x; SELECT (2", "closes a parenthesis"),
             ("SELECT 1) x UNION (SELECT 2", "closes a parenthesis"),
             ("SELECT (1", "opens a parenthesis"),
@@ -224,6 +336,13 @@ mod tests {
             }
         }
         assert!(check("SELECT 1 /*! INTO OUTFILE 'x' */", Engine::MySql).is_err());
+        for text in
+            ["SELECT 1 FROM tin WHERE ROWNUM() <= 100", "SELECT 1 FROM (SELECT 1 FROM tin WHERE rownum () < 9) x"]
+        {
+            assert!(check(text, Engine::MySql).expect_err(text).contains("by ROWNUM"), "{text}");
+        }
+        assert!(check("SELECT offset FROM tin WHERE offset > 3 AND rownum = 1", Engine::MySql).is_ok());
+        assert!(check("SELECT 1 FROM tin OFFSET 10", Engine::Postgres).is_err());
         assert!(check("SELECT ?", Engine::MySql).is_err());
         assert!(check("SELECT $1", Engine::Postgres).is_err());
         assert!(check("SELECT 'a\\'; SELECT '2'", Engine::Postgres).is_err());

@@ -71,10 +71,10 @@ impl Watch {
         let left: BTreeMap<&str, Url> = ask
             .known
             .iter()
-            .filter(|light| !listed.contains_key(light.external_id.as_str()))
-            .filter_map(|light| {
-                let (_, link) = light.fingerprint.split_once(' ')?;
-                Some((light.external_id.as_str(), Url::parse(link).ok()?))
+            .filter(|(id, _)| !listed.contains_key(id))
+            .filter_map(|(id, fingerprint)| {
+                let (_, link) = fingerprint.split_once(' ')?;
+                Some((id, Url::parse(link).ok()?))
             })
             .collect();
         seen.retain(|id, _| left.contains_key(id.as_str()));

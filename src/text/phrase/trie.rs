@@ -91,20 +91,36 @@ impl Trie {
 
     /// Every phrase that begins at this word, by its number: shorter ones within longer ones too.
     pub(super) fn each(&self, words: &Words, from: usize, masked: &[bool], found: &mut impl FnMut(usize)) {
-        let mut at = 0;
+        self.each_from(0, words, from, masked, found);
+    }
+
+    fn each_from(&self, mut at: usize, words: &Words, from: usize, masked: &[bool], found: &mut impl FnMut(usize)) {
         for nth in from.. {
             let node = &self.nodes[at];
             if let Some(phrase) = node.phrase {
                 found(phrase);
             }
-            if let Some((phrase, _)) = node.gap.and_then(|behind| self.across(behind, words, nth, masked)) {
-                found(phrase);
+            if let Some(behind) = node.gap {
+                self.each_across(behind, words, nth, masked, found);
             }
             if masked.get(nth) == Some(&true) {
                 break;
             }
             let Some(next) = words.get(nth).and_then(|word| node.next.get(as_typed(word))) else { break };
             at = *next;
+        }
+    }
+
+    /// Everything that stands behind a gap, at most [`GAP`] words away and in the same sentence.
+    fn each_across(&self, behind: usize, words: &Words, from: usize, masked: &[bool], found: &mut impl FnMut(usize)) {
+        let mut passed = 0;
+        for nth in from.. {
+            self.each_from(behind, words, nth, masked, found);
+            let Some(word) = words.get(nth) else { return };
+            passed += usize::from(word != PAUSE);
+            if word == STOP || passed > GAP || masked.get(nth) == Some(&true) {
+                return;
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::OnceCell;
 
 use crate::clock::Timestamp;
+use crate::domain::scope::{Scope, Scopes};
 use crate::store::engine::StoreError;
 use crate::web::State;
 use crate::web::reply::Fault;
@@ -62,7 +63,12 @@ impl Sessions {
             Some((Timestamp::from_millis(until.parse().ok()?), name))
         });
         let Some((_, name)) = read.filter(|(until, _)| *until > state.clock.now()) else { return Ok(None) };
-        let live = state.store.tokens().await?.iter().any(|t| t.name == name && t.revoked_at.is_none());
+        let live = state
+            .store
+            .tokens()
+            .await?
+            .iter()
+            .any(|t| t.name == name && t.revoked_at.is_none() && Scopes::parse(&t.scopes).allow(Scope::All));
         Ok(live.then(|| Session { csrf: sign(key, "csrf", &value), name }))
     }
 

@@ -10,6 +10,7 @@ use url::Url;
 use super::{Caller, body, ok};
 use crate::clock::Timestamp;
 use crate::domain::feed::Feed;
+use crate::domain::scope::Scope;
 use crate::notify::webhook::secret::Secret;
 use crate::store::endpoint::{Endpoint, NewEndpoint};
 use crate::store::push::STOPPED;
@@ -71,7 +72,8 @@ pub(super) async fn set(
 }
 
 /// `POST /api/v1/endpoints`
-pub async fn create(_: Caller, shared: Data<Shared>, bytes: Bytes) -> Result<HttpResponse, Fault> {
+pub async fn create(caller: Caller, shared: Data<Shared>, bytes: Bytes) -> Result<HttpResponse, Fault> {
+    caller.may(Scope::Endpoints)?;
     let wanted: Wanted = body(&bytes)?;
     let name = wanted.name.trim();
     if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
@@ -131,7 +133,8 @@ pub async fn create(_: Caller, shared: Data<Shared>, bytes: Bytes) -> Result<Htt
 }
 
 /// `GET /api/v1/endpoints`
-pub async fn list(_: Caller, shared: Data<Shared>) -> Result<HttpResponse, Fault> {
+pub async fn list(caller: Caller, shared: Data<Shared>) -> Result<HttpResponse, Fault> {
+    caller.may(Scope::Endpoints)?;
     let all = shared.store.feeds().await?;
     let mut endpoints = Vec::new();
     for endpoint in shared.store.endpoints().await? {
@@ -141,13 +144,15 @@ pub async fn list(_: Caller, shared: Data<Shared>) -> Result<HttpResponse, Fault
 }
 
 /// `GET /api/v1/endpoints/{id}`
-pub async fn one(_: Caller, shared: Data<Shared>, id: Path<String>) -> Result<HttpResponse, Fault> {
+pub async fn one(caller: Caller, shared: Data<Shared>, id: Path<String>) -> Result<HttpResponse, Fault> {
+    caller.may(Scope::Endpoints)?;
     let endpoint = shared.store.endpoint(&id).await?.ok_or(Fault::NotFound)?;
     Ok(ok(&describe(&shared, &endpoint, &shared.store.feeds().await?).await?))
 }
 
 /// `DELETE /api/v1/endpoints/{id}`
-pub async fn delete(_: Caller, shared: Data<Shared>, id: Path<String>) -> Result<HttpResponse, Fault> {
+pub async fn delete(caller: Caller, shared: Data<Shared>, id: Path<String>) -> Result<HttpResponse, Fault> {
+    caller.may(Scope::Endpoints)?;
     if shared.store.delete_endpoint(&id, shared.clock.now()).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {

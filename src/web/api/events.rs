@@ -7,8 +7,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{accepted, bearer, body, ok};
+use super::{Caller, accepted, bearer, body, ok};
 use crate::clock::Timestamp;
+use crate::domain::scope::{Scope, Scopes};
 use crate::notify::webhook::event::numbered;
 use crate::store::endpoint::{CatchUp, Endpoint};
 use crate::store::push::{Listed, Replay};
@@ -31,7 +32,8 @@ async fn mine(shared: &Shared, req: &HttpRequest, id: &str) -> Result<Endpoint, 
     {
         return Ok(endpoint.clone());
     }
-    access::token_name(&shared.store, token).await?.ok_or(Fault::Unauthorized)?;
+    let live = access::live_token(&shared.store, token).await?.ok_or(Fault::Unauthorized)?;
+    Caller(Scopes::parse(&live.scopes)).may(Scope::Endpoints)?;
     endpoint.ok_or(Fault::NotFound)
 }
 

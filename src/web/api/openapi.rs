@@ -24,8 +24,9 @@ pub fn describe(server: &str) -> Value {
         "info": {
             "title": "loa", "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
-            "description": "Feeds of a portal, subscriptions of people, webhooks of sites. Every call needs a bearer token, \
-                            made with `loa token create NAME`. Faults are problem documents (RFC 9457)."
+            "description": "Feeds of a portal, subscriptions of people, webhooks of sites. Calls need a bearer token with \
+                            the scope that each names, made with `loa token create NAME --scope SCOPE`; a person's own \
+                            subscriptions are opened by the token in their manage link. Faults are problem documents (RFC 9457)."
         },
         "servers": [{ "url": server }],
         "security": [{ "token": [] }],
@@ -46,6 +47,8 @@ fn paths() -> Value {
     let id = json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
     let name = json!({ "name": "name", "in": "path", "required": true, "schema": { "type": "string" },
                        "description": "Name of the source in the configuration." });
+    let token = json!({ "name": "token", "in": "path", "required": true, "schema": { "type": "string" },
+                        "description": "The last part of the person's own manage link." });
     let query = |name: &str, usual: i64, what: &str| {
         json!({ "name": name, "in": "query", "description": what,
         "schema": { "type": "integer", "minimum": 0, "default": usual } })
@@ -86,8 +89,15 @@ fn paths() -> Value {
             "Makes the endpoint a new token of its own, in place of the one before. Shown this once", "200",
             Some("EndpointToken"), std::slice::from_ref(&id), None) },
         "/api/v1/subscriptions": { "post": call("requestSubscription", "people",
-            "Asks a person by mail to confirm. The answer is the same whether or not the address is known", "202",
+            "Asks a person by mail to confirm, or takes them in if you state their consent (scope subscribers). Without a \
+             stated consent the answer is the same whether or not the address is known", "202",
             Some("Requested"), &[], Some("SubscriptionRequest")) },
+        "/api/v1/subscriptions/{token}": {
+            "get": own("getSubscriptions", "What a person gets", "200", Some("Subscriptions"), &token, None),
+            "patch": own("changeSubscriptions", "Changes what a person gets; what is not named stays", "200",
+                Some("Subscriptions"), &token, Some("SubscriptionChange")),
+            "delete": own("endSubscriptions", "Ends all that a person gets", "204", None, &token, None)
+        },
         "/api/v1/sources/{name}/poll": { "post": poll(&name) },
         "/api/v1/sources/{name}/release": { "post": call("releaseSource", "operation",
             "Lets go what the flood guard holds", "200", Some("Released"), std::slice::from_ref(&name), None) },
@@ -106,6 +116,13 @@ fn poll(name: &Value) -> Value {
     let report = call("pollSource", "operation", hint, "200", Some("PollReport"), &parameters, None);
     poll["responses"]["200"] = report["responses"]["200"].clone();
     poll
+}
+
+/// A call that the holder of a manage link makes, without a bearer token.
+fn own(operation: &str, summary: &str, status: &str, answer: Option<&str>, token: &Value, body: Option<&str>) -> Value {
+    let mut own = call(operation, "people", summary, status, answer, std::slice::from_ref(token), body);
+    own["security"] = json!([]);
+    own
 }
 
 fn call(
@@ -162,6 +179,10 @@ fn schemas() -> Value {
         "failing_since": { "type": ["string", "null"], "format": "date-time" },
         "next_try": { "type": ["string", "null"], "format": "date-time" }
     });
+    let frequencies = json!(["immediate", "daily", "weekly"]);
+    let wish =
+        object(&["feed", "frequency"], json!({ "feed": text, "frequency": { "type": "string", "enum": frequencies } }));
+    let hour = json!({ "type": "string", "pattern": "^[0-2][0-9]:[0-5][0-9]$", "description": "When digests come." });
     let mut new_endpoint = endpoint.clone();
     new_endpoint["secret"] =
         json!({ "type": "string", "description": "whsec_…, the key of the signatures (Standard Webhooks)." });
@@ -207,12 +228,28 @@ fn schemas() -> Value {
             "feeds": { "type": "array", "items": text, "minItems": 1 },
             "payload": { "type": "string", "enum": ["thin", "full"], "default": "thin" },
             "order": { "type": "string", "enum": ["article", "strict"], "default": "article" } })),
-        "SubscriptionRequest": object(&["email", "feeds", "frequency"], json!({
+        "SubscriptionRequest": object(&["email", "feeds"], json!({
             "email": { "type": "string", "format": "email" },
-            "feeds": { "type": "array", "items": text, "minItems": 1 },
-            "frequency": { "type": "string", "enum": ["immediate", "daily", "weekly"] },
-            "locale": { "type": ["string", "null"], "enum": ["vi", "en", null] } })),
-        "Requested": object(&["status"], json!({ "status": { "type": "string", "enum": ["confirmation_requested"] } })),
+            "feeds": { "type": "array", "minItems": 1, "items": { "oneOf": [
+                { "type": "string", "description": "A feed's slug, or search?… of a selection." }, wish ] } },
+            "frequency": { "type": "string", "enum": frequencies, "description": "For feeds that name none." },
+            "hour": hour, "locale": { "type": ["string", "null"], "enum": ["vi", "en", null] },
+            "consent": object(&["given_at", "method", "text"], json!({
+                "given_at": time, "method": text, "evidence": text,
+                "text": { "type": "string", "description": "The words that the person agreed to; their hash is kept." } })) })),
+        "Requested": object(&["status"], json!({ "status": { "type": "string",
+            "enum": ["confirmation_requested", "subscribed"],
+            "description": "subscribed: by stated consent. Whoever left before is asked all the same." } })),
+        "Subscriptions": object(&["subscriptions", "locale"], json!({
+            "address_masked": text, "locale": { "type": "string", "enum": ["vi", "en"] },
+            "hour": { "type": ["string", "null"] }, "paused_until": { "type": ["string", "null"], "format": "date-time" },
+            "subscriptions": { "type": "array", "items": object(&["feed", "title", "frequency"],
+                json!({ "feed": text, "title": text, "frequency": { "type": "string", "enum": frequencies } })) } })),
+        "SubscriptionChange": object(&[], json!({
+            "subscriptions": { "type": "array", "items": wish, "description": "All that is wanted from now on." },
+            "hour": { "type": "string", "description": "07:30; empty: the site's hour." },
+            "paused_until": { "type": "string", "description": "A time; empty: mails go on." },
+            "locale": { "type": "string", "enum": ["vi", "en"] } })),
         "PollRequested": object(&["status"], json!({ "status": { "type": "string", "enum": ["poll_requested"] } })),
         "PollReport": object(&["baseline", "published", "revised", "withdrawn", "held", "kept", "faults"], json!({
             "baseline": number, "published": number, "revised": number, "withdrawn": number,

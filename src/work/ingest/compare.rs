@@ -1,12 +1,11 @@
 //! Comparing a scan with what is known: what to fetch, what is gone, and what is too odd to believe at once. Writes nothing.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use super::look::Look;
 use super::{Ingest, IngestError};
 use crate::domain::article::{Article, Category};
 use crate::source::{Light, Reach, Scan};
-use crate::store::source::Known;
 
 /// A mass of vanished articles is believed at the third poll that sees it.
 const MISSING_POLLS: i64 = 2;
@@ -15,8 +14,9 @@ const MISSING_POLLS: i64 = 2;
 const FEW: usize = 20;
 
 /// What a scan means, once compared with what is known.
-pub(super) struct Compared {
-    pub(super) fetch: BTreeSet<String>,
+pub(super) struct Compared<'a> {
+    /// Ids in order, each once.
+    pub(super) fetch: Vec<&'a str>,
     pub(super) gone: Vec<i64>,
     pub(super) kept: usize,
     pub(super) missing_polls: i64,
@@ -34,17 +34,20 @@ pub(super) fn opened<'a>(scan: &'a Scan, before: &[Category]) -> HashSet<&'a str
 
 impl Ingest {
     /// Compares a scan with what is known.
-    pub(super) async fn compare(
+    pub(super) async fn compare<'a>(
         &self,
         name: &str,
-        look: &Look,
+        look: &'a Look,
         before: &[Category],
         missing_polls: i64,
-    ) -> Result<Compared, IngestError> {
+    ) -> Result<Compared<'a>, IngestError> {
         let Look { scan, known, .. } = look;
         let differs =
             |light: &&Light| known.get(&light.external_id).is_none_or(|k| !k.visible || k.light != light.fingerprint);
-        let fetch = scan.articles.iter().filter(differs).map(|light| light.external_id.clone()).collect();
+        let mut fetch: Vec<&str> =
+            scan.articles.iter().filter(differs).map(|light| light.external_id.as_str()).collect();
+        fetch.sort_unstable();
+        fetch.dedup();
         let mut compared = Compared { fetch, gone: Vec::new(), kept: 0, missing_polls: 0 };
         let looked_for = |id: &str| match &scan.reach {
             Reach::Whole => true,
@@ -55,31 +58,34 @@ impl Ingest {
             compared.missing_polls = missing_polls;
             return Ok(compared);
         }
-        let seen: HashSet<&str> = scan
-            .articles
-            .iter()
-            .map(|l| l.external_id.as_str())
-            // What could not be read is unknown, not gone.
-            .chain(scan.faults.iter().map(|f| f.external_id.as_str()))
-            .collect();
-        let gone = |k: &&Known| k.visible && looked_for(&k.external_id) && !seen.contains(k.external_id.as_str());
-        compared.gone = known.values().filter(gone).map(|k| k.id).collect();
-        compared.gone.sort_unstable();
-        if compared.gone.len() <= FEW {
-            return Ok(compared);
+        // By the order of what is known: a mark each, not another set of ids.
+        let mut seen = vec![false; known.len()];
+        let told = scan.articles.iter().map(|light| light.external_id.as_str());
+        // What could not be read is unknown, not gone.
+        for id in told.chain(scan.faults.iter().map(|fault| fault.external_id.as_str())) {
+            if let Some(seen) = known.find(id).and_then(|at| seen.get_mut(at)) {
+                *seen = true;
+            }
         }
-        let visible = self.store.visible_count(name).await?;
-        let many = |gone: usize| gone > FEW.max(visible / 5) && missing_polls < MISSING_POLLS;
-        if many(compared.gone.len()) {
+        let missing = known.iter().zip(&seen).filter(|(known, seen)| known.visible && !**seen);
+        compared.gone =
+            missing.filter(|(known, _)| looked_for(known.external_id)).map(|(known, _)| known.row).collect();
+        compared.gone.sort_unstable();
+        if self.too_many_gone(name, compared.gone.len(), missing_polls).await? {
             let hidden = self.gone_with_category(name, scan, before).await?;
             let (explained, odd): (Vec<i64>, Vec<i64>) = compared.gone.iter().partition(|id| hidden.contains(*id));
-            if many(odd.len()) {
+            if self.too_many_gone(name, odd.len(), missing_polls).await? {
                 compared.gone = explained;
                 compared.kept = odd.len();
                 compared.missing_polls = missing_polls + 1;
             }
         }
         Ok(compared)
+    }
+
+    /// Whether so many are a mass that is not believed yet.
+    pub(super) async fn too_many_gone(&self, name: &str, gone: usize, missing_polls: i64) -> Result<bool, IngestError> {
+        Ok(gone > FEW && missing_polls < MISSING_POLLS && gone > FEW.max(self.store.visible_count(name).await? / 5))
     }
 
     /// Articles whose category is no longer shown, while others are: somebody hid it, and they went with it. Reads every

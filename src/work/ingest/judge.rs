@@ -1,19 +1,19 @@
 //! What one fetched article means: new, back, changed, or only touched; for whom it is news, and which feeds hold it. Writes
 //! nothing.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::{Ingest, IngestError};
 use crate::clock::Timestamp;
 use crate::domain::article::{Article, Category, ChangeKind, RawArticle};
+use crate::domain::roll::Roll;
 use crate::domain::selection::{Matcher, Reading};
 use crate::feed::address;
 use crate::store::article::{Poll, Upsert};
-use crate::store::source::Known;
 
 /// What a fetched article is judged by.
 pub(super) struct Scene<'a> {
-    pub(super) known: &'a HashMap<String, Known>,
+    pub(super) known: &'a Roll,
     pub(super) lights: HashMap<&'a str, &'a str>,
     pub(super) matchers: Vec<(i64, Matcher)>,
     pub(super) categories: HashMap<String, Category>,
@@ -28,29 +28,38 @@ pub(super) struct Scene<'a> {
 
 impl Ingest {
     /// What one fetched article means: new, back, changed, or only touched.
-    pub(super) fn judge(&self, raw: &RawArticle, article: Article, scene: &Scene<'_>, poll: &mut Poll) {
+    /// `was` holds the fingerprints of those that are public.
+    pub(super) fn judge(
+        &self,
+        raw: &RawArticle,
+        article: Article,
+        was: &HashMap<i64, String>,
+        scene: &Scene<'_>,
+        poll: &mut Poll,
+    ) {
         let fingerprint = article.fingerprint();
         let light = scene.lights.get(raw.external_id.as_str()).copied().unwrap_or_default();
         let known = scene.known.get(&raw.external_id);
-        let change = match known {
-            Some(known) if known.visible && known.fingerprint == fingerprint => {
+        let before = known.filter(|known| known.visible).map(|known| was.get(&known.row).map_or("", String::as_str));
+        let change = match (known, before) {
+            (Some(known), Some(before)) if before == fingerprint => {
                 if known.light != light {
-                    poll.touched.push((known.id, light.to_owned()));
+                    poll.touched.push((known.row, light.to_owned()));
                 }
                 return;
             }
-            Some(known) if known.visible => ChangeKind::Revised,
+            (Some(_), Some(_)) => ChangeKind::Revised,
             _ => ChangeKind::Published,
         };
         let came_with_category = raw.categories.first().is_some_and(|own| scene.opened.contains(own.as_str()));
         // The backlog of a category that was opened is not news, nor is what comes back if nobody was told before.
         let news = match known {
             Some(known) if known.visible => true,
-            Some(known) => scene.announced.contains(&known.id) || article.published >= scene.last_poll,
+            Some(known) => scene.announced.contains(&known.row) || article.published >= scene.last_poll,
             None => !came_with_category || article.published >= scene.last_poll,
         };
         let fresh = article.published.plus(self.settings.max_age) >= scene.now;
-        let renew = known.is_none_or(|k| !k.visible || !Article::is_minor(&k.fingerprint, &fingerprint));
+        let renew = before.is_none_or(|before| !Article::is_minor(before, &fingerprint));
         let reading = Reading::new(&article);
         let held_by = |(feed, matcher): &(i64, Matcher)| Some((*feed, matcher.matches_reading(&reading)?));
         let matches = scene.matchers.iter().filter_map(held_by).collect();
@@ -74,12 +83,9 @@ impl Ingest {
     }
 
     /// Which articles among `fetch` were public before, and people were told.
-    pub(super) async fn announced(
-        &self,
-        fetch: &BTreeSet<String>,
-        known: &HashMap<String, Known>,
-    ) -> Result<HashSet<i64>, IngestError> {
-        let back: Vec<i64> = fetch.iter().filter_map(|id| known.get(id)).filter(|k| !k.visible).map(|k| k.id).collect();
+    pub(super) async fn announced(&self, fetch: &[&str], known: &Roll) -> Result<HashSet<i64>, IngestError> {
+        let back: Vec<i64> =
+            fetch.iter().filter_map(|id| known.get(id)).filter(|k| !k.visible).map(|k| k.row).collect();
         Ok(if back.is_empty() { HashSet::new() } else { self.store.announced(&back).await? })
     }
 

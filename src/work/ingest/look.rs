@@ -1,15 +1,15 @@
 //! Looking at a source: how deep, what the source is told of what is known, and what that scan is compared with. Writes
 //! nothing.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::{Ingest, IngestError};
 use crate::clock::Timestamp;
 use crate::domain::article::Category;
-use crate::source::{AnySource, Ask, Depth, Light, Reach, Rhythm, Scan, Source};
-use crate::store::source::{Known, SourceState};
+use crate::domain::roll::Roll;
+use crate::source::{AnySource, Ask, Depth, Reach, Rhythm, Scan, Source};
+use crate::store::source::SourceState;
 
 /// For so long after it was first seen, an article is looked at by every poll: it may be in a mail that waits, up to a
 /// weekly digest.
@@ -21,8 +21,8 @@ const ASKED: i64 = 1_000;
 /// A scan with everything that it is compared with.
 pub(super) struct Look {
     pub(super) scan: Scan,
-    /// What is known, by the source's id, of every article that the scan speaks of.
-    pub(super) known: HashMap<String, Known>,
+    /// What is known of every article that the scan speaks of.
+    pub(super) known: Roll,
     /// Whether everything was looked at.
     pub(super) swept: bool,
 }
@@ -45,42 +45,35 @@ impl Ingest {
             depth = Depth::Hot;
         }
         loop {
-            let known = match depth {
+            let mut known = match depth {
                 Depth::Sweep => self.store.known_articles(name).await?,
                 Depth::Hot => {
                     let mut known =
                         self.store.shown_articles(name, now.minus(LATELY), self.settings.window, ASKED).await?;
-                    let among: BTreeSet<&str> = known.iter().map(|known| known.external_id.as_str()).collect();
-                    let more: Vec<&str> = due.iter().map(String::as_str).filter(|id| !among.contains(id)).collect();
-                    known.extend(self.store.known_among(name, &more).await?);
+                    let more: Vec<&str> = due.iter().map(String::as_str).filter(|id| known.get(id).is_none()).collect();
+                    let more = self.store.known_among(name, &more).await?;
+                    known.extend(more.iter());
                     known
                 }
             };
-            let lights: Vec<Light> = known.iter().filter(|known| known.visible).map(light).collect();
-            let public: HashSet<&str> = lights.iter().map(|light| light.external_id.as_str()).collect();
-            let waiting = due.iter().filter(|id| !public.contains(id.as_str())).cloned().collect();
-            let ask = Ask { now, depth, known: &lights, due: &waiting, categories };
+            let waiting = due.iter().filter(|id| !known.public().has(id)).cloned().collect();
+            let ask = Ask { now, depth, known: known.public(), due: &waiting, categories };
             let scan = source.scan(&ask).await?;
             if scan.deeper && depth == Depth::Hot {
                 depth = Depth::Sweep;
                 continue;
             }
-            drop(lights);
-            let mut known: HashMap<String, Known> = known.into_iter().map(|k| (k.external_id.clone(), k)).collect();
             if depth == Depth::Hot {
                 let asked = match &scan.reach {
                     Reach::Only(ids) => Some(ids.iter()),
                     Reach::Whole | Reach::Part => None,
                 };
                 let spoken = scan.articles.iter().map(|light| &light.external_id).chain(asked.into_iter().flatten());
-                let more: Vec<&str> = spoken.filter(|id| !known.contains_key(*id)).map(String::as_str).collect();
+                let more: Vec<&str> = spoken.map(String::as_str).filter(|id| known.get(id).is_none()).collect();
                 let more = self.store.known_among(name, &more).await?;
-                known.extend(more.into_iter().map(|k| (k.external_id.clone(), k)));
+                known.extend(more.iter());
             }
             let swept = depth == Depth::Sweep && scan.reach != Reach::Part;
-            if swept {
-                self.swept.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-            }
             return Ok(Look { scan, known, swept });
         }
     }
@@ -107,8 +100,4 @@ impl Ingest {
         }
         Ok(Depth::Hot)
     }
-}
-
-fn light(known: &Known) -> Light {
-    Light { external_id: known.external_id.clone(), fingerprint: known.light.clone() }
 }

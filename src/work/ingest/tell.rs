@@ -5,12 +5,24 @@ use std::sync::PoisonError;
 use super::{Ingest, Report};
 use crate::store::article::Applied;
 
+impl Report {
+    /// What it means that the source was read in part.
+    #[must_use]
+    pub fn what_lacks(&self) -> &'static str {
+        if self.silent {
+            "not everything could be read: until it can, nobody is told of new articles, since the first whole look is silent"
+        } else {
+            "not everything could be read: until it can, no article is taken for withdrawn"
+        }
+    }
+}
+
 impl Ingest {
     pub(super) fn tell(&self, name: &str, report: &Report) {
         tell(name, report);
         let mut faults = report.faults.clone();
         if report.partial {
-            faults.push("not everything could be read: until it can, no article is taken for withdrawn".to_owned());
+            faults.push(report.what_lacks().to_owned());
         }
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let before = told.insert(name.to_owned(), faults.clone()).unwrap_or_default();

@@ -1,20 +1,18 @@
 //! One version of a feed as it is served: light enough to be kept for every feed, with its three documents packed into
 //! one. What readers ask for all the time stands unpacked on the shelf.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
+use super::pack::Pack;
 use super::ready::{Ready, etag};
 use crate::clock::Timestamp;
-use crate::domain::article::StoredArticle;
+use crate::domain::article::{Article, StoredArticle};
 use crate::domain::feed::Feed;
 use crate::feed::document::{Document, Format, RenderError};
 use crate::feed::edition::Edition;
 use crate::text::xml::XmlText;
 
-/// Articles that a feed's page shows: they are kept without their texts, pictures and tags.
+/// Articles that a feed's page shows: they are kept packed, without their texts, pictures and tags.
 const TEASERS: usize = 20;
 
 /// Versions before this one that deltas are made from.
@@ -22,9 +20,6 @@ const PAST: usize = 8;
 
 /// How long a retired feed says that it has ended before it is gone.
 pub const FAREWELL: Duration = Duration::from_hours(30 * 24);
-
-/// What the packing costs and saves: three documents of the same articles pack to little more than one.
-const PACKING: i32 = 5;
 
 /// An article that is not in its feed as it came, for the editor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +70,8 @@ pub struct Published {
     pub feed: Feed,
     /// When it last changed, in whole seconds; a later version of the same feed has a later one: `Last-Modified`.
     pub changed: Timestamp,
-    /// The newest articles that it shows, without texts, pictures and tags; for its page.
-    pub articles: Arc<Vec<StoredArticle>>,
+    /// When the newest article that it shows was published.
+    pub latest: Option<Timestamp>,
     /// About how many articles a week it brings.
     pub weekly: i64,
     /// Seconds for which a reader need not ask again.
@@ -94,7 +89,8 @@ pub struct Published {
     pub(super) heads: [Head; 3],
     pub(super) past: Vec<Version>,
     items: Box<[(i64, i64)]>,
-    pack: Bytes,
+    teasers: Pack,
+    documents: Pack,
     lengths: [usize; 3],
 }
 
@@ -113,7 +109,7 @@ impl Published {
         Self {
             changed: feed.changed,
             feed,
-            articles: Arc::default(),
+            latest: None,
             weekly: 0,
             max_age: 0,
             last_modified: String::new(),
@@ -124,7 +120,8 @@ impl Published {
             heads: Default::default(),
             past: Vec::new(),
             items: Box::default(),
-            pack: Bytes::new(),
+            teasers: Pack::default(),
+            documents: Pack::default(),
             lengths: [0; 3],
         }
     }
@@ -175,18 +172,18 @@ impl Published {
             lengths[index(format)] = bytes.len();
             whole.extend_from_slice(bytes);
         }
-        let pack = zstd::bulk::compress(&whole, PACKING)
+        let packed =
+            |bytes: &[u8]| Pack::of(bytes).map_err(|e| RenderError::Writer { format: "packed", reason: e.to_string() });
+        let documents = packed(&whole)?;
+        let teasers: Vec<StoredArticle> = articles.iter().filter(|a| a.visible).take(TEASERS).map(teaser).collect();
+        let latest = teasers.iter().map(|teaser| teaser.article.published).max();
+        let teasers = serde_json::to_vec(&teasers)
             .map_err(|e| RenderError::Writer { format: "packed", reason: e.to_string() })?;
-        let mut teasers: Vec<StoredArticle> = articles.iter().filter(|a| a.visible).take(TEASERS).cloned().collect();
-        for teaser in &mut teasers {
-            teaser.article.content_html = XmlText::default();
-            teaser.article.image = None;
-            teaser.article.tags = Vec::new();
-        }
+        let teasers = packed(&teasers)?;
         let mut published = Self {
             changed: whole_second(feed.changed),
             feed,
-            articles: Arc::new(teasers),
+            latest,
             weekly,
             max_age,
             last_modified: String::new(),
@@ -197,7 +194,8 @@ impl Published {
             heads,
             past: Vec::new(),
             items: all.into_iter().filter(|(id, _)| !out.contains(id)).collect(),
-            pack: Bytes::from(pack.into_boxed_slice()),
+            teasers,
+            documents,
             lengths,
         };
         if let Some(before) = before.filter(|before| before.is_read()) {
@@ -237,10 +235,17 @@ impl Published {
     /// The document in one format. Unpacks all three: for what readers ask, see `Publisher::document`.
     #[must_use]
     pub fn bytes(&self, format: Format) -> Vec<u8> {
-        let whole = zstd::bulk::decompress(&self.pack, self.lengths.iter().sum()).unwrap_or_default();
+        let whole = self.documents.unpack();
         let at = index(format);
         let from: usize = self.lengths[..at].iter().sum();
         whole.get(from..from + self.lengths[at]).unwrap_or_default().to_vec()
+    }
+
+    /// The newest articles that it shows, without texts, pictures and tags; for its page. Unpacked each time: pages are
+    /// seldom asked for, and there are many feeds.
+    #[must_use]
+    pub fn teasers(&self) -> Vec<StoredArticle> {
+        serde_json::from_slice(&self.teasers.unpack()).unwrap_or_default()
     }
 
     /// The document in one format, compressed. Takes milliseconds; never call it on a thread that answers.
@@ -258,6 +263,30 @@ impl Published {
     /// Entity tags in one format of the versions that deltas are made from, the last first.
     pub fn past(&self, format: Format) -> impl Iterator<Item = &str> {
         self.past.iter().map(move |version| version.etags[index(format)].as_str())
+    }
+}
+
+/// An article as a feed's page needs it.
+fn teaser(stored: &StoredArticle) -> StoredArticle {
+    let article = &stored.article;
+    StoredArticle {
+        entry_id: stored.entry_id.clone(),
+        article: Article {
+            source: article.source.clone(),
+            external_id: article.external_id.clone(),
+            url: article.url.clone(),
+            title: article.title.clone(),
+            summary: article.summary.clone(),
+            content_html: XmlText::default(),
+            authors: article.authors.clone(),
+            agency: article.agency.clone(),
+            categories: article.categories.clone(),
+            tags: Vec::new(),
+            language: article.language.clone(),
+            image: None,
+            published: article.published,
+        },
+        ..*stored
     }
 }
 

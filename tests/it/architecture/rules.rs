@@ -4,7 +4,7 @@ use super::scan::{Token, paths, tokens};
 
 /// Rooms by floor, in tenths. On the top floor the four rooms lie one above the other; on the lowest, text stands on
 /// clock, since it puts instants into words.
-const FLOORS: [(&str, u32); 18] = [
+const FLOORS: [(&str, u32); 19] = [
     ("main", 73),
     ("cli", 72),
     ("demo", 71),
@@ -21,6 +21,7 @@ const FLOORS: [(&str, u32); 18] = [
     ("domain", 20),
     ("http", 20),
     ("clock", 10),
+    ("say", 10),
     ("text", 11),
     ("lib", 0),
 ];

@@ -15,11 +15,10 @@ fn import(place: &Place, csv: impl AsRef<[u8]>) -> crate::support::binary::Ended
     place.run(&["subscribers", "import", "people.csv"])
 }
 
-/// What is exported, without the day, in order.
+/// Who follows what by the export, in order.
 fn exported(place: &Place) -> Vec<String> {
     let out = place.run(&["subscribers", "export"]).well();
-    let mut rows: Vec<String> =
-        out.lines().map(|line| line.rsplit_once(',').expect("five columns").0.to_owned()).collect();
+    let mut rows: Vec<String> = out.lines().map(|line| line.split(',').take(4).collect::<Vec<_>>().join(",")).collect();
     rows.sort();
     rows
 }
@@ -125,4 +124,64 @@ fn tables_of_any_desk_are_read_and_a_file_without_its_head_is_refused_without_sh
 fn without_a_feed_an_import_says_what_to_do_first() {
     let place = super::place();
     has(&import(&place, HEAD).refused(), &["there is no feed yet", "loa poll"]);
+}
+
+#[test]
+fn consent_hours_and_pauses_come_along_and_go_along() {
+    let place = polled();
+    let csv = "email,feeds,frequency,locale,hour,paused_until,consent_at,consent_method,consent_text,evidence\n\
+               an@so.example.vn,tat-ca,daily,vi,06:30,2099-01-01,2025-03-04,phiếu giấy,v3,\"hồ sơ 12, tờ 4\"\n\
+               binh@so.example.vn,tat-ca,daily,vi,,,,,,\n";
+    has(&import(&place, csv).well(), &["2 rows taken, 2 new subscriptions, 0 bad"]);
+    let out = place.run(&["subscribers", "export"]).well();
+    let line = out.lines().find(|l| l.starts_with("an@")).expect("there");
+    has(line, &["06:30,2099-01-01T00:00:00+07:00,2025-03-04T00:00:00+07:00,import phiếu giấy,v3,,\"hồ sơ 12, tờ 4\""]);
+    let other = polled();
+    import(&other, &out).well();
+    let again = other.run(&["subscribers", "export"]).well();
+    let evidence = |out: &str| -> Vec<String> {
+        let mut rows: Vec<String> =
+            out.lines().map(|line| line.rsplit_once(',').expect("columns").0.to_owned()).collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(evidence(&again), evidence(&out), "by way of another house, nothing of it is lost or changed");
+    let bad = format!(
+        "{}an2@so.example.vn,tat-ca,daily,vi,7h,,,,,\nan3@so.example.vn,tat-ca,daily,vi,,mai,,,,\n",
+        csv.split_once('\n').expect("a head").0.to_owned() + "\n"
+    );
+    has(&import(&place, bad).refused(), &["people.csv:2: hour: ", "people.csv:3: paused_until: \"mai\" is no day"]);
+}
+
+#[test]
+fn who_was_erased_or_left_is_not_brought_back_by_a_list() {
+    let place = polled();
+    let csv = format!("{HEAD}an@so.example.vn,tat-ca,daily,vi\nbinh@so.example.vn,tat-ca,daily,vi\n");
+    import(&place, &csv).well();
+    let told = place.run(&["subscribers", "erase", "An@so.example.vn"]).well();
+    has(&told, &["erased", "Backups"]);
+    assert!(!told.contains("so.example.vn"), "{told}");
+    has(&place.run(&["subscribers", "erase", "chua@so.example.vn"]).well(), &["nobody with this address"]);
+    has(&place.run(&["subscribers", "erase", "khong-phai"]).refused(), &["it has no single @"]);
+    let more = format!("{csv}chua@so.example.vn,tat-ca,daily,vi\n");
+    place.write("people.csv", &more);
+    let dry = place.run(&["subscribers", "import", "--dry-run", "people.csv"]).well();
+    has(&dry, &["3 rows would be taken, 0 new subscriptions", "1 rows bring nothing new", "2 rows would be left out"]);
+    has(&dry, &["nothing was written, nobody is mailed"]);
+    has(&import(&place, &more).well(), &["0 new subscriptions", "2 rows left out: these people left or were erased"]);
+    assert_eq!(exported(&place).len(), 2, "the head, and who stayed");
+    let file = fs::read(place.path("loa.db")).or_else(|_| fs::read(place.path("var/loa.db"))).expect("the database");
+    assert!(!file.windows(5).any(|w| w.eq_ignore_ascii_case(b"an@so")), "nothing of the address is in the file");
+}
+
+#[test]
+fn a_token_is_made_for_what_it_is_to_do() {
+    let place = polled();
+    place.run(&["token", "create", "web", "--scope", "read", "--scope", "subscribers"]).well();
+    place.run(&["token", "create", "bàn điều hành"]).well();
+    has(&place.run(&["token", "list"]).well(), &["web  (read subscribers)", "bàn điều hành  (all)"]);
+    let wrong = place.run(&["token", "create", "x", "--scope", "write"]);
+    has(&wrong.err, &["read, poll, subscribers, endpoints or all"]);
+    has(&place.run(&["token", "rotate-links"]).well(), &["Key 2 signs", "Old links go on working"]);
+    has(&place.run(&["token", "rotate-links"]).well(), &["Key 3 signs"]);
 }

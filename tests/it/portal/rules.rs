@@ -183,6 +183,25 @@ async fn an_article_of_which_nothing_is_left_goes_from_the_feeds() {
 }
 
 #[tokio::test]
+async fn a_mass_of_articles_that_lose_their_text_is_kept_for_two_polls_as_one_that_vanishes() {
+    let test = "portal::rules::a_mass_of_articles_that_lose_their_text_is_kept_for_two_polls_as_one_that_vanishes";
+    let Some((portal, stage)) = begin(5, Engine::MariaDb, test).await else { return };
+    portal.run(&copies(&portal, 200..251, 90, "2021-11-22 08:00:00")).await;
+    stage.poll().await.expect("a poll");
+    // An upgrade that went wrong half way.
+    portal.run("UPDATE #__content SET title = '', introtext = '' WHERE id >= 200").await;
+    for _ in 0..2 {
+        stage.clock.advance(Duration::from_mins(1));
+        let report = stage.poll().await.expect("a poll");
+        assert_eq!((report.applied.withdrawn, report.kept, report.faults.len()), (0, 51, 51), "{report:?}");
+        assert!(stage.shown().await.contains(&250));
+    }
+    stage.clock.advance(Duration::from_mins(1));
+    let report = stage.poll().await.expect("a poll");
+    assert_eq!((report.applied.withdrawn, report.kept), (51, 0), "{report:?}");
+}
+
+#[tokio::test]
 async fn a_feed_that_comes_back_holds_what_came_while_it_was_away_and_tells_nobody() {
     let test = "portal::rules::a_feed_that_comes_back_holds_what_came_while_it_was_away_and_tells_nobody";
     let Some((portal, stage)) = begin(5, Engine::Postgres, test).await else { return };

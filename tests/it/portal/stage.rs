@@ -23,7 +23,8 @@ use loa::source::AnySource;
 use loa::store::delivery::QueueDepth;
 use loa::store::endpoint::NewEndpoint;
 use loa::store::engine::Store;
-use loa::store::subscriber::{Request, Wish};
+use loa::store::opt_in::Request;
+use loa::store::subscriber::Wish;
 use loa::telemetry::metrics::Metrics;
 use loa::work::access;
 use loa::work::compose::Composer;
@@ -149,7 +150,7 @@ impl Stage {
         let keys = access::link_keys(&store, &clock).await.expect("keys");
         let sender = "Bản tin <bantin@example.vn>".parse().expect("a sender");
         let composer = Composer::new(store.clone(), site(), Templates::load(None).expect("templates"), sender, keys);
-        let transport = Transport::Smtp(Pool::new(relay));
+        let transport = Transport::Smtp(Pool::new(relay).into());
         let mailer = Mailer::new(store.clone(), clock.clone(), composer, transport, 2, wakes.clone(), metrics.clone());
         let guard = Guard::new(vec!["127.0.0.1/32".parse().expect("a network")], Vec::new());
         let client = Client::new(guard, HttpSettings::default()).expect("a client");
@@ -190,17 +191,16 @@ impl Stage {
         for slug in slugs {
             wishes.push(Wish { feed_id: self.feed_id(slug).await, frequency });
         }
-        let request =
-            Request { email: &email, wishes: &wishes, locale: Locale::Vi, text_version: "1", method: "import" };
-        let new = self.store.import_people(&[request], self.clock.now()).await.expect("a subscriber");
-        assert_eq!(new, slugs.len() as u64);
+        let request = Request::new(&email, &wishes, Locale::Vi, "import", self.clock.random());
+        let came = self.store.import_people(&[request], false, self.clock.now()).await.expect("a subscriber");
+        assert_eq!(came.new, slugs.len() as u64);
     }
 
     /// Someone who asked and never confirmed.
     pub async fn ask(&self, name: &str, slug: &str) {
         let email = EmailAddress::parse(&format!("{name}@example.vn")).expect("an address");
         let wishes = [Wish { feed_id: self.feed_id(slug).await, frequency: Frequency::Immediate }];
-        let request = Request { email: &email, wishes: &wishes, locale: Locale::Vi, text_version: "1", method: "form" };
+        let request = Request::new(&email, &wishes, Locale::Vi, "form", self.clock.random());
         self.store.request_opt_in(&request, self.clock.now()).await.expect("a request").expect("a first one");
     }
 

@@ -17,7 +17,7 @@ use crate::support::databases::Engine;
 /// What loa holds for public.
 async fn held(stage: &Stage) -> BTreeSet<String> {
     let known = stage.store.known_articles("portal").await.expect("what is known");
-    known.into_iter().filter(|known| known.visible).map(|known| known.external_id).collect()
+    known.public().ids().map(str::to_owned).collect()
 }
 
 async fn beat(stage: &Stage) -> Report {

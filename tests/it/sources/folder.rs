@@ -290,5 +290,5 @@ async fn a_description_says_what_is_there() {
     files.article("b.md", "colour: red");
     let description = files.source().describe().await.expect("a description");
     assert_eq!((description.name.as_str(), description.kind), ("portal", "folder"));
-    assert!(description.found.contains("1 article files, 1 with faults"), "{}", description.found);
+    assert!(description.found.contains("1 article file, 1 with faults"), "{}", description.found);
 }

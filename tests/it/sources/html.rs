@@ -19,7 +19,7 @@ use loa::work::ingest::{Ingest, Settings as IngestSettings};
 use loa::work::wakes::Wakes;
 
 use super::web_server::{Reply, WebServer};
-use super::{at, fingerprints, ids, one, open, set};
+use super::{at, fingerprints, ids, one, open, roll, set};
 
 const KEYS: &str = "kind = \"html\"\nlink = \".tin a\"\ntitle = \"h1\"\ndate = \".ngay\"\ncontent = \".bai\"\n\
                     next = \"a.tiep\"\npause = 0\nallow = [\"127.0.0.1/32\"]\n";
@@ -94,7 +94,8 @@ impl Life {
     async fn try_poll(&mut self, minutes: u64) -> Result<Scan, SourceError> {
         self.now = self.now.plus(Duration::from_mins(minutes));
         let due = BTreeSet::new();
-        let ask = Ask { now: self.now, depth: Depth::Hot, known: &self.known, due: &due, categories: &self.categories };
+        let (depth, known) = (Depth::Hot, roll(&self.known));
+        let ask = Ask { now: self.now, depth, known: known.public(), due: &due, categories: &self.categories };
         self.source.scan(&ask).await
     }
 
@@ -235,7 +236,7 @@ async fn an_edit_is_seen_again_until_ingest_has_it_and_by_a_new_process() {
                 .scan(&Ask {
                     now: life.now,
                     depth: Depth::Hot,
-                    known: &life.known,
+                    known: roll(&life.known).public(),
                     due: &BTreeSet::new(),
                     categories: &[]
                 })

@@ -5,6 +5,7 @@ mod portal;
 use std::collections::BTreeSet;
 
 use loa::clock::Timestamp;
+use loa::domain::roll::Roll;
 use loa::source::{AnySource, Ask, Depth, Reach, Source, SourceError};
 use serde_json::json;
 
@@ -460,12 +461,8 @@ async fn a_poll_that_failed_half_way_is_made_again_and_loses_nothing() {
     portal.edit().row(5).category = 999;
     reader.now.0 += 3_600_000;
     // The walk is made, and whoever asked forgets it.
-    let known: Vec<_> = reader
-        .public()
-        .into_iter()
-        .map(|external_id| loa::source::Light { external_id, fingerprint: String::new() })
-        .collect();
-    let ask = Ask { now: reader.now, known: &known, ..Ask::first(reader.now) };
+    let known: Roll = reader.public().into_iter().map(|id| (id, "")).collect();
+    let ask = Ask { now: reader.now, known: known.public(), ..Ask::first(reader.now) };
     assert_eq!(reader.source.scan(&ask).await.expect("a scan").reach, Reach::Whole);
     reader.now.0 += 60_000;
     let moved = reader.poll(Depth::Sweep).await.expect("a poll");

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use loa::clock::Timestamp;
 use loa::domain::article::Category;
-use loa::source::{AnySource, Ask, Depth, Flip, Light, Reach, Rhythm, Scan, Source};
+use loa::domain::roll::Roll;
+use loa::source::{AnySource, Ask, Depth, Flip, Reach, Rhythm, Scan, Source};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -64,12 +65,11 @@ impl Mirror {
             self.flips.iter().filter(|flip| flip.at <= now).map(|flip| flip.external_id.clone()).collect();
         let shown: BTreeSet<String> = self.shown.iter().map(ToString::to_string).collect();
         let asked = |id: &String| depth == Depth::Sweep || shown.contains(id) || due.contains(id);
-        let light = |(id, print): (&String, &String)| Light { external_id: id.clone(), fingerprint: print.clone() };
-        let known: Vec<Light> = self.known.iter().filter(|(id, _)| asked(id)).map(light).collect();
+        let known: Roll = self.known.iter().filter(|(id, _)| asked(id)).collect();
         let waiting = due.iter().filter(|id| !self.known.contains_key(*id)).cloned().collect();
-        let ask = Ask { now, depth, known: &known, due: &waiting, categories: &self.categories };
+        let ask = Ask { now, depth, known: known.public(), due: &waiting, categories: &self.categories };
         let scan = self.source.scan(&ask).await.expect("a scan");
-        (scan, known.into_iter().map(|light| light.external_id).collect())
+        (scan, known.public().ids().map(str::to_owned).collect())
     }
 
     fn keep(&mut self, scan: &Scan, asked: &BTreeSet<String>, swept: bool, now: Timestamp) {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use loa::clock::Timestamp;
 use loa::domain::article::{Category, RawArticle};
-use loa::source::{AnySource, Ask, Depth, Flip, Light, Reach, Scan, Source, SourceError};
+use loa::domain::roll::Roll;
+use loa::source::{AnySource, Ask, Depth, Flip, Reach, Scan, Source, SourceError};
 
 /// What one poll moved, by id.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -58,14 +59,10 @@ impl Reader {
 
     /// One poll; a scan that asks to go deeper gets its way.
     pub async fn poll(&mut self, depth: Depth) -> Result<Moved, SourceError> {
-        let known: Vec<Light> = self
-            .known
-            .iter()
-            .map(|(id, fingerprint)| Light { external_id: id.clone(), fingerprint: fingerprint.clone() })
-            .collect();
+        let known: Roll = self.known.iter().collect();
         let due = self.flips.iter().filter(|flip| flip.at <= self.now && !self.known.contains_key(&flip.external_id));
         let due: BTreeSet<String> = due.map(|flip| flip.external_id.clone()).collect();
-        let mut ask = Ask { now: self.now, depth, known: &known, due: &due, categories: &self.categories };
+        let mut ask = Ask { now: self.now, depth, known: known.public(), due: &due, categories: &self.categories };
         let mut scan = self.source.scan(&ask).await?;
         if scan.deeper {
             ask.depth = Depth::Sweep;

@@ -86,7 +86,8 @@ async fn next(source: &AnySource, known: &[&Scan], now: Timestamp) -> Result<Sca
         lights.push(light.clone());
     }
     let categories = known.last().and_then(|scan| scan.categories.clone()).unwrap_or_default();
-    let ask = Ask { now, depth: Depth::Hot, known: &lights, due: &BTreeSet::new(), categories: &categories };
+    let (depth, known) = (Depth::Hot, super::roll(&lights));
+    let ask = Ask { now, depth, known: known.public(), due: &BTreeSet::new(), categories: &categories };
     source.scan(&ask).await
 }
 

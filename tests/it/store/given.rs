@@ -1,5 +1,6 @@
 //! What the laws of the store start from.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use loa::clock::Timestamp;
@@ -12,7 +13,14 @@ use loa::store::article::{Applied, Poll, Upsert};
 use loa::store::delivery::{Claimed, Settle, Settled};
 use loa::store::endpoint::NewEndpoint;
 use loa::store::engine::Store;
-use loa::store::subscriber::{Request, Wish};
+use loa::store::opt_in::Request;
+use loa::store::subscriber::Wish;
+
+/// What stands for chance: never the same twice.
+pub fn chance() -> [u8; 16] {
+    static DRAWN: AtomicU64 = AtomicU64::new(1);
+    u128::from(DRAWN.fetch_add(1, Ordering::Relaxed)).to_be_bytes()
+}
 
 /// The name of the source.
 pub const SOURCE: &str = "cong";
@@ -117,8 +125,8 @@ pub fn address(email: &str) -> EmailAddress {
 /// A confirmed person, and their row id.
 pub async fn person(store: &Store, email: &str, wanted: &[(i64, Frequency)], now: Timestamp) -> i64 {
     let (email, wanted) = (address(email), wishes(wanted));
-    let request = Request { email: &email, wishes: &wanted, locale: Locale::Vi, text_version: "t", method: "import" };
-    store.import_people(&[request], now).await.expect("imported");
+    let request = Request::new(&email, &wanted, Locale::Vi, "import", chance());
+    store.import_people(&[request], false, now).await.expect("imported");
     store.person_by_email(&email).await.expect("read").expect("there")
 }
 
@@ -147,7 +155,16 @@ pub async fn claim_of(
 
 /// A line of a settle.
 pub fn line(id: i64, lease: i64, state: Settled) -> Settle {
-    Settle { id, lease: lease.to_string(), state, due_at: 0, untried: 0, cause: None, detail: String::new() }
+    Settle {
+        id,
+        lease: lease.to_string(),
+        state,
+        due_at: 0,
+        untried: 0,
+        cause: None,
+        detail: String::new(),
+        bounce: None,
+    }
 }
 
 /// Settles one row. Answers how many were ours.

@@ -11,6 +11,7 @@ use crate::support::house::laws;
 laws! {
     a_lease_has_one_holder_until_it_ends_or_is_given_back,
     of_many_who_want_a_lease_at_once_one_gets_it,
+    a_database_that_can_only_be_read_is_told_from_one_that_can_be_written,
 }
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -30,6 +31,30 @@ async fn a_lease_has_one_holder_until_it_ends_or_is_given_back(base: Base) {
     base.store.drop_lease("poll:cong", "b").await.expect("done");
     assert!(take("a", 93).await);
     assert!(base.store.take_lease("poll:khac", "b", t(93), MINUTE).await.expect("asked"), "names are apart");
+}
+
+async fn a_database_that_can_only_be_read_is_told_from_one_that_can_be_written(base: Base) {
+    let write = async |second: i64| base.store.write_something("a", t(second)).await;
+    let [full, room] = if base.store.is_shared() {
+        [
+            "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no room''; END';
+             CREATE TRIGGER no_room BEFORE INSERT OR UPDATE ON lease FOR EACH ROW EXECUTE FUNCTION no_room()",
+            "DROP TRIGGER no_room ON lease",
+        ]
+    } else {
+        [
+            "CREATE TRIGGER no_room BEFORE INSERT ON lease BEGIN SELECT RAISE(ROLLBACK, 'no room'); END",
+            "DROP TRIGGER no_room",
+        ]
+    };
+    base.rows(full).await;
+    assert!(write(0).await.is_err());
+    base.store.ping().await.expect("it answers all the same");
+    base.rows(room).await;
+    write(1).await.expect("written");
+    write(1).await.expect("written again");
+    assert_eq!(base.number("SELECT count(*) FROM lease").await, 1, "one row for all times");
+    assert!(base.store.workers().await.expect("read").is_empty(), "it is nobody's presence");
 }
 
 async fn of_many_who_want_a_lease_at_once_one_gets_it(base: Base) {

@@ -4,10 +4,11 @@ use loa::domain::delivery::{Channel, Lane};
 use loa::domain::subscriber::Frequency::{Daily, Immediate, Weekly};
 use loa::domain::subscriber::{EndReason, Locale};
 use loa::store::delivery::{Settle, Settled};
-use loa::store::subscriber::{Confirmed, Request, Wish};
+use loa::store::opt_in::{Confirmed, Request};
+use loa::store::subscriber::Wish;
 
 use super::given::{
-    address, apply, claim, claim_of, endpoint, fan_out, feeds, line, person, publish, settle, t, upsert, wishes,
+    address, apply, chance, claim, claim_of, endpoint, fan_out, feeds, line, person, publish, settle, t, upsert, wishes,
 };
 use crate::support::house::base::Base;
 use crate::support::house::laws;
@@ -33,8 +34,7 @@ laws! {
 
 async fn ask(base: &Base, email: &str, wanted: &[Wish], second: i64) -> Option<i64> {
     let email = address(email);
-    let request =
-        Request { email: &email, wishes: wanted, locale: Locale::En, text_version: "2026-11", method: "form" };
+    let request = Request::new(&email, wanted, Locale::En, "form", chance());
     base.store.request_opt_in(&request, t(second)).await.expect("asked")
 }
 
@@ -51,32 +51,40 @@ const DAY: i64 = 86_400;
 async fn a_confirmation_counts_once(base: Base) {
     let [a, b] = feeds(&base.store, ["a", "b"]).await;
     let request = ask(&base, "an@so.example.vn", &wishes(&[(a, Daily), (b, Immediate)]), 1).await.expect("asked");
-    let Confirmed::Now(id) = base.store.confirm(request, t(2)).await.expect("done") else { panic!("the first time") };
+    let Confirmed::Now(id) = base.store.confirm(request, chance(), t(2)).await.expect("done") else {
+        panic!("the first time")
+    };
     let before = base.lines("SELECT * FROM subscription ORDER BY id").await;
     assert_eq!(live(&base).await, ["an@so.example.vn a daily", "an@so.example.vn b immediate"]);
     base.store.unsubscribe(id, Some(Immediate), EndReason::Unsubscribed, t(3)).await.expect("left");
-    assert_eq!(base.store.confirm(request, t(4)).await.expect("done"), Confirmed::Before(id));
+    assert_eq!(base.store.confirm(request, chance(), t(4)).await.expect("done"), Confirmed::Before(id));
     assert_eq!(live(&base).await, ["an@so.example.vn a daily"], "an old link does not bring back what was left");
     assert_eq!(before.len(), 2);
     let person = base.store.person(id).await.expect("read").expect("there");
     assert_eq!((person.locale, person.wishes), (Locale::En, wishes(&[(a, Daily)])));
-    assert_eq!(base.store.confirm(12_345, t(4)).await.expect("done"), Confirmed::Lapsed, "nobody asked");
+    assert_eq!(base.store.confirm(12_345, chance(), t(4)).await.expect("done"), Confirmed::Lapsed, "nobody asked");
 }
 
 async fn a_request_lapses_after_seven_days(base: Base) {
     let [a] = feeds(&base.store, ["a"]).await;
     let late = ask(&base, "an@so.example.vn", &wishes(&[(a, Daily)]), 0).await.expect("asked");
     let intime = ask(&base, "binh@so.example.vn", &wishes(&[(a, Daily)]), 0).await.expect("asked");
-    assert!(matches!(base.store.confirm(intime, t(7 * DAY)).await.expect("done"), Confirmed::Now(_)));
-    assert_eq!(base.store.confirm(late, t(7 * DAY + 1)).await.expect("done"), Confirmed::Lapsed);
+    assert!(matches!(base.store.confirm(intime, chance(), t(7 * DAY)).await.expect("done"), Confirmed::Now(_)));
+    assert_eq!(base.store.confirm(late, chance(), t(7 * DAY + 1)).await.expect("done"), Confirmed::Lapsed);
     assert_eq!(live(&base).await, ["binh@so.example.vn a daily"]);
 }
 
 async fn an_address_gets_at_most_three_confirmations_a_day(base: Base) {
     let [a] = feeds(&base.store, ["a"]).await;
     let wanted = wishes(&[(a, Daily)]);
+    let sent = async |second| {
+        for mail in claim_of(&base.store, Channel::Email, Lane::Transactional, 1, t(second), 9).await {
+            settle(&base.store, mail.id, 1, Settled::Sent, t(second)).await;
+        }
+    };
     for (second, email) in [(0, "an@so.example.vn"), (60, "AN@so.example.vn"), (120, "an@SO.example.vn")] {
         assert!(ask(&base, email, &wanted, second).await.is_some());
+        sent(second).await;
     }
     assert_eq!(ask(&base, "An@so.example.vn", &wanted, 180).await, None);
     assert!(ask(&base, "binh@so.example.vn", &wanted, 180).await.is_some(), "another address is not meant");
@@ -168,18 +176,20 @@ async fn an_erased_person_leaves_no_address_in_any_table(base: Base) {
     let [a, b] = feeds(&base.store, ["a", "b"]).await;
     let wanted = wishes(&[(a, Immediate), (b, Daily)]);
     let request = ask(&base, "Nguyen.An@so.example.vn", &wanted, 1).await.expect("asked");
-    base.store.confirm(request, t(2)).await.expect("confirmed");
+    base.store.confirm(request, chance(), t(2)).await.expect("confirmed");
     let id = base.store.person_by_email(&address("nguyen.an@so.example.vn")).await.expect("read").expect("there");
     for (n, state) in [Settled::Sent, Settled::Dead, Settled::Pending].into_iter().enumerate() {
         let second = 3 + i64::try_from(n).expect("small");
         publish(&base.store, &format!("x{n}"), &[a], t(second)).await;
         fan_out(&base.store, t(second)).await;
         let row = claim(&base.store, 1, t(second), 1).await[0].id;
-        let settle = Settle { due_at: t(second).millis(), detail: "550 no".to_owned(), ..line(row, 1, state) };
+        let detail = "550 <nguyen.an@so.example.vn> no".to_owned();
+        let settle = Settle { due_at: t(second).millis(), detail, ..line(row, 1, state) };
         base.store.settle(&[settle], t(second)).await.expect("settled");
     }
     ask(&base, "nguyen.an@so.example.vn", &wanted, 7).await.expect("asked again");
-    assert_eq!(found(&base, "nguyen.an").await, ["subscriber.email", "subscriber.email_key"]);
+    let held = ["attempt.detail", "delivery.detail", "subscriber.email", "subscriber.email_key"];
+    assert_eq!(found(&base, "nguyen.an").await, held);
     base.store.erase(id, t(8)).await.expect("erased");
     for part in ["nguyen", "so.example", "@"] {
         assert_eq!(found(&base, part).await, Vec::<String>::new(), "{part}");
@@ -188,8 +198,18 @@ async fn an_erased_person_leaves_no_address_in_any_table(base: Base) {
     assert_eq!(base.number("SELECT count(*) FROM delivery WHERE state = 'pending'").await, 0);
     assert_eq!(base.number("SELECT count(*) FROM opt_in").await, 0);
     assert!(live(&base).await.is_empty());
-    let again = person(&base.store, "nguyen.an@so.example.vn", &[(a, Immediate)], t(9)).await;
+    if let Some(bytes) = base.bytes() {
+        assert!(!bytes.is_empty());
+        for part in ["nguyen.an", "Nguyen.An"] {
+            assert!(!bytes.windows(part.len()).any(|w| w == part.as_bytes()), "{part} is still in the file");
+        }
+    }
+    let hash = base.store.address_hash(&address("Nguyen.AN@so.example.vn")).await.expect("hashed");
+    assert_eq!(base.lines("SELECT reason, address_hash FROM farewell").await, [format!("erased {hash}")]);
+    let again = ask(&base, "nguyen.an@so.example.vn", &wanted, 9).await.expect("asked");
+    let Confirmed::Now(again) = base.store.confirm(again, chance(), t(9)).await.expect("done") else { panic!("now") };
     assert_ne!(again, id, "who comes back is somebody new");
+    assert_eq!(base.number("SELECT count(*) FROM farewell").await, 0, "and said farewell to nothing");
 }
 
 async fn an_import_keeps_frequencies_and_counts_what_is_new(base: Base) {
@@ -197,10 +217,10 @@ async fn an_import_keeps_frequencies_and_counts_what_is_new(base: Base) {
     person(&base.store, "an@so.example.vn", &[(a, Weekly)], t(0)).await;
     let (an, binh) = (address("an@so.example.vn"), address("binh@so.example.vn"));
     let wanted = wishes(&[(a, Immediate), (b, Daily)]);
-    let request = |email| Request { email, wishes: &wanted, locale: Locale::Vi, text_version: "t", method: "import" };
+    let request = |email| Request::new(email, &wanted, Locale::Vi, "import", chance());
     let batch = [request(&an), request(&binh)];
-    assert_eq!(base.store.import_people(&batch, t(1)).await.expect("imported"), 3);
-    assert_eq!(base.store.import_people(&batch, t(2)).await.expect("imported"), 0);
+    assert_eq!(base.store.import_people(&batch, false, t(1)).await.expect("imported").new, 3);
+    assert_eq!(base.store.import_people(&batch, false, t(2)).await.expect("imported").new, 0);
     let live = live(&base).await;
     assert_eq!(
         live,
@@ -222,8 +242,8 @@ async fn an_import_is_written_whole_or_not_at_all(base: Base) {
     let [a] = feeds(&base.store, ["a"]).await;
     let (an, binh) = (address("an@so.example.vn"), address("binh@so.example.vn"));
     let (good, bad) = (wishes(&[(a, Daily)]), wishes(&[(999, Daily)]));
-    let request = |email, wishes| Request { email, wishes, locale: Locale::Vi, text_version: "t", method: "import" };
-    assert!(base.store.import_people(&[request(&an, &good), request(&binh, &bad)], t(1)).await.is_err());
+    let request = |email, wishes| Request::new(email, wishes, Locale::Vi, "import", chance());
+    assert!(base.store.import_people(&[request(&an, &good), request(&binh, &bad)], false, t(1)).await.is_err());
     assert_eq!(base.number("SELECT count(*) FROM subscriber").await, 0);
     assert!(live(&base).await.is_empty());
 }

@@ -3,6 +3,7 @@
 use loa::domain::article::ChangeKind;
 use loa::domain::selection::Reason;
 use loa::store::article::Poll;
+use loa::store::source::Flips;
 
 use super::given::{SOURCE, apply, article, claim, fan_out, feeds, line, person, publish, t, upsert, withdraw};
 use crate::support::house::base::Base;
@@ -15,6 +16,7 @@ laws! {
     an_article_keeps_its_row_and_entry_id_across_revisions_and_returns,
     held_changes_are_told_once_when_they_are_released,
     a_failed_poll_leaves_only_its_reason,
+    a_part_of_a_poll_is_written_without_a_word_of_its_source,
     text_is_kept_byte_for_byte,
     each_change_moves_the_versions_of_exactly_its_feeds,
 }
@@ -41,6 +43,19 @@ async fn a_poll_is_written_whole_or_not_at_all(base: Base) {
     for (table, before) in tables.into_iter().zip(before) {
         assert_eq!(base.lines(&format!("SELECT * FROM {table} ORDER BY 1, 2")).await, before, "{table}");
     }
+}
+
+async fn a_part_of_a_poll_is_written_without_a_word_of_its_source(base: Base) {
+    let [tin] = feeds(&base.store, ["tin"]).await;
+    let flips = Flips::All(vec![(t(5), "a".to_owned())]);
+    base.store.apply(&Poll { source: SOURCE.to_owned(), flips, ..Poll::default() }, t(1)).await.expect("a poll");
+    base.store.poll_failed(SOURCE, "nobody answers", t(4)).await.expect("noted");
+    let before = base.lines("SELECT * FROM source").await;
+    let upserts = vec![upsert("a", &[tin], Some(ChangeKind::Revised), t(6))];
+    let part = Poll { source: SOURCE.to_owned(), upserts, part: true, ..Poll::default() };
+    assert_eq!(base.store.apply(&part, t(6)).await.expect("a part").revised, 1);
+    assert_eq!(base.lines("SELECT * FROM source").await, before, "the rest of the poll may still fail");
+    assert_eq!(base.store.flips_due(SOURCE, t(6)).await.expect("read").len(), 1, "and then what is due still is");
 }
 
 async fn an_article_keeps_its_row_and_entry_id_across_revisions_and_returns(base: Base) {

@@ -8,8 +8,8 @@ use loa::domain::subscriber::Locale;
 use loa::store::article::Poll;
 use loa::store::engine::StoreError;
 use loa::store::feed::Membership;
+use loa::store::opt_in::{Confirmed, Request};
 use loa::store::selection::{MOST_OF_ONE, MOST_SELECTIONS, SelectionWish};
-use loa::store::subscriber::{Confirmed, Request};
 
 use super::given::{SOURCE, address, apply, endpoint, fan_out, feeds, publish, t, upsert, withdraw};
 use crate::support::house::base::Base;
@@ -65,7 +65,7 @@ async fn a_poll_that_does_not_know_of_a_feed_writes_nothing(base: Base) {
     };
     let id = store.follow_selection(&selection("a"), t(1)).await.expect("made").expect("room");
     let late = store.apply(&poll(tin), t(2)).await;
-    assert!(matches!(late, Err(StoreError::Superseded)), "{late:?}");
+    assert!(matches!(late, Err(StoreError::OtherFeeds)), "{late:?}");
     assert!(store.newest(9).await.expect("read").is_empty());
     assert_eq!(store.apply(&poll(tin + id), t(2)).await.expect("written").published, 1);
 }
@@ -117,16 +117,18 @@ async fn strangers_cannot_make_selections_without_end(base: Base) {
         let (store, email) = (store.clone(), email.clone());
         async move {
             let wish = SelectionWish { frequency: Immediate, spec: selection(&format!("tin{n}")) };
-            let request = Request { email: &email, wishes: &[], locale: Locale::Vi, text_version: "t", method: "form" };
+            let selections = [wish.clone()];
+            let request = Request::new(&email, &[], Locale::Vi, "form", super::given::chance());
+            let request = Request { selections: &selections, ..request };
             // A day apart: an address is asked three times a day at most.
             let now = t(n * 90_000);
-            let asked = store.request_selection(&request, Some(&wish), now).await.expect("asked").expect("taken");
+            let asked = store.request_opt_in(&request, now).await.expect("asked").expect("taken");
             let pending = store.opt_in(asked).await.expect("read").expect("there");
             assert_eq!(
-                pending.selection,
-                Some(SelectionWish { spec: FeedSpec { slug: String::new(), ..wish.spec.clone() }, ..wish })
+                pending.selections,
+                [SelectionWish { spec: FeedSpec { slug: String::new(), ..wish.spec.clone() }, ..wish }]
             );
-            store.confirm(asked, now).await.expect("confirmed")
+            store.confirm(asked, super::given::chance(), now).await.expect("confirmed")
         }
     };
     assert!(store.feeds().await.expect("read").is_empty(), "asking makes nothing");

@@ -1,5 +1,6 @@
 //! Laws of one process alone on a SQLite file, and of any number on PostgreSQL.
 
+use loa::domain::scope::Scopes;
 use loa::domain::subscriber::Frequency::Immediate;
 use loa::store::engine::StoreError;
 
@@ -59,10 +60,10 @@ async fn when_the_disk_was_full_the_store_writes_again_as_soon_as_there_is_room(
     let before = base.number("SELECT count(*) FROM token").await;
     // As SQLite does when there is no room: the statement fails, and its transaction is over.
     base.rows("CREATE TRIGGER full BEFORE INSERT ON token BEGIN SELECT RAISE(ROLLBACK, 'no room'); END").await;
-    base.store.add_token("a", "hash a", t(0)).await.expect_err("no room");
-    base.store.add_token("b", "hash b", t(1)).await.expect_err("still no room");
+    base.store.add_token("a", "hash a", &Scopes::new(Vec::new()), t(0)).await.expect_err("no room");
+    base.store.add_token("b", "hash b", &Scopes::new(Vec::new()), t(1)).await.expect_err("still no room");
     base.rows("DROP TRIGGER full").await;
-    base.store.add_token("c", "hash c", t(2)).await.expect("room again");
+    base.store.add_token("c", "hash c", &Scopes::new(Vec::new()), t(2)).await.expect("room again");
     assert_eq!(base.number("SELECT count(*) FROM token").await, before + 1);
 }
 
@@ -73,7 +74,7 @@ async fn nobody_else_on_the_machine_may_read_the_database_file() {
 
     let base = Base::sqlite().await;
     base.store.take_for_serving().await.expect("alone");
-    base.store.add_token("a", "hash a", t(0)).await.expect("written");
+    base.store.add_token("a", "hash a", &Scopes::new(Vec::new()), t(0)).await.expect("written");
     let url = base.url();
     let path = url.strip_prefix("sqlite://").expect("a file");
     for end in ["", "-wal", "-shm", ".lock"] {

@@ -4,7 +4,7 @@ use loa::domain::article::ChangeKind;
 use loa::domain::delivery::{Channel, Lane};
 use loa::domain::subscriber::Frequency::Immediate;
 use loa::store::delivery::{Claimed, Settle, Settled};
-use loa::store::subscriber::Request;
+use loa::store::opt_in::Request;
 
 use super::given::{
     address, apply, claim, claim_of, fan_out, feeds, line, person, publish, settle, t, upsert, wishes, withdraw,
@@ -142,7 +142,7 @@ async fn a_sweep_keeps_what_prevents_a_second_mail(base: Base) {
     settle(&base.store, claimed[1].id, 1, Settled::Dead, t(2)).await;
     settle(&base.store, claimed[2].id, 1, Settled::Cancelled, t(2)).await;
     let (email, wanted) = (address("q@so.example.vn"), wishes(&[(a, Immediate)]));
-    let request = Request { email: &email, wishes: &wanted, locale: Locale::Vi, text_version: "t", method: "form" };
+    let request = Request::new(&email, &wanted, Locale::Vi, "form", super::given::chance());
     base.store.request_opt_in(&request, t(2)).await.expect("asked");
     let confirm = claim_of(&base.store, Channel::Email, Lane::Transactional, 3, t(2), 9).await[0].id;
     settle(&base.store, confirm, 3, Settled::Sent, t(3)).await;

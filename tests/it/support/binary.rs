@@ -129,11 +129,38 @@ impl Place {
     /// When it has not ended within [`LONG`].
     pub fn with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Ended {
         let mut command = self.command(arguments);
-        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the binary starts");
-        let mut stdout = child.stdout.take().expect("it was piped");
+        command.envs(environment.iter().copied()).stdout(Stdio::piped());
+        Self::end(command, arguments)
+    }
+
+    /// As [`Place::run`], with nobody who reads its standard output.
+    ///
+    /// # Panics
+    /// When it has not ended within [`LONG`].
+    pub fn run_unread(&self, arguments: &[&str]) -> Ended {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        self.run_into(arguments, writer)
+    }
+
+    /// As [`Place::run`], with this for its standard output.
+    ///
+    /// # Panics
+    /// When it has not ended within [`LONG`].
+    pub fn run_into(&self, arguments: &[&str], output: impl Into<Stdio>) -> Ended {
+        let arguments = [&["--config", "loa.toml"], arguments].concat();
+        let mut command = self.command(&arguments);
+        command.stdout(output);
+        Self::end(command, &arguments)
+    }
+
+    fn end(mut command: Command, arguments: &[&str]) -> Ended {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
+        // Its side of a pipe stays open as long as this does.
+        drop(command);
+        let stdout = child.stdout.take();
         let mut stderr = child.stderr.take().expect("it was piped");
-        let out = std::thread::spawn(move || read_all(&mut stdout));
+        let out = std::thread::spawn(move || stdout.map(|mut from| read_all(&mut from)).unwrap_or_default());
         let err = std::thread::spawn(move || read_all(&mut stderr));
         let code = wait(&mut child, LONG);
         if code.is_none() {

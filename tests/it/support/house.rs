@@ -4,6 +4,7 @@
 pub mod base;
 pub mod hook;
 pub mod letters;
+pub mod returns;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,6 +18,7 @@ use jiff::tz::TimeZone;
 use loa::clock::{Clock, Timestamp};
 use loa::domain::digest::Calendar;
 use loa::domain::feed::{FeedOrigin, FeedSpec};
+use loa::domain::public_id::PublicId;
 use loa::domain::selection::Selection;
 use loa::domain::site::Site;
 use loa::domain::subscriber::{EmailAddress, Frequency, Locale};
@@ -26,7 +28,8 @@ use loa::notify::message::Templates;
 use loa::notify::smtp::{Pool, settings::Settings as SmtpSettings};
 use loa::source::{AnySource, Settings as SourceSettings, folder};
 use loa::store::endpoint::NewEndpoint;
-use loa::store::subscriber::{Request, Wish};
+use loa::store::opt_in::Request;
+use loa::store::subscriber::Wish;
 use loa::telemetry::metrics::Metrics;
 use loa::work::access;
 use loa::work::compose::Composer;
@@ -317,9 +320,14 @@ impl House {
     /// The same in a language.
     pub async fn follow_in(&self, email: &str, wishes: &[(&str, Frequency)], locale: Locale) -> i64 {
         let (address, wishes) = (EmailAddress::parse(email).expect("an address"), self.wishes(wishes).await);
-        let request = Request { email: &address, wishes: &wishes, locale, text_version: "t", method: "import" };
-        self.base.store.import_people(&[request], self.clock.now()).await.expect("a subscriber");
+        let request = Request::new(&address, &wishes, locale, "import", self.clock.random());
+        self.base.store.import_people(&[request], false, self.clock.now()).await.expect("a subscriber");
         self.base.store.person_by_email(&address).await.expect("a database").expect("a subscriber")
+    }
+
+    /// What stands for a person in links.
+    pub async fn public(&self, id: i64) -> PublicId {
+        self.base.store.person(id).await.expect("read").expect("known").public_id
     }
 
     /// An endpoint that follows these feeds, and its subscriber id.
@@ -348,7 +356,7 @@ impl House {
 
     /// A mail worker over the house's relay.
     pub fn mailer(&self) -> Running {
-        self.mailer_to(Transport::Smtp(Pool::new(self.smtp())))
+        self.mailer_to(Transport::Smtp(Pool::new(self.smtp()).into()))
     }
 
     /// How the house's relay is reached.

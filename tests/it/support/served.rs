@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
 use loa::clock::{Clock, Timestamp};
 use loa::domain::feed::{FeedOrigin, FeedSpec};
+use loa::domain::link::Link;
+use loa::domain::public_id::PublicId;
+use loa::domain::scope::{Scope, Scopes};
 use loa::domain::site::Site;
 use loa::domain::subscriber::Locale;
 use loa::feed::document::Format;
@@ -54,7 +57,7 @@ pub struct House {
     metrics: Metrics,
     stop: watch::Sender<bool>,
     server: ServerHandle,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// When it is in the house: Monday, 23 November 2026, 09:00 in Vietnam.
@@ -138,8 +141,7 @@ impl House {
             hook: Some(Arc::new(DemoHook::new(secret.clone()))),
         };
         let web = Web::with_old_addresses(state, old_addresses());
-        let routes = web.routes(doors);
-        let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        let server = HttpServer::new(move || web.app(doors))
             .workers(1)
             .disable_signals()
             .shutdown_timeout(1)
@@ -167,7 +169,7 @@ impl House {
             metrics,
             stop,
             server: handle,
-            _dir: dir,
+            dir,
         }
     }
 
@@ -192,6 +194,14 @@ impl House {
     }
 
     /// Reads the source and publishes what moved.
+    /// Runs a statement of SQLite behind the house's back.
+    pub async fn sql(&self, statement: &'static str) {
+        use sqlx::Connection;
+        let url = format!("sqlite://{}", self.dir.path().join("loa.db").display());
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("a database");
+        sqlx::raw_sql(statement).execute(&mut connection).await.expect(statement);
+    }
+
     pub async fn poll(&self) {
         self.ingest.poll("demo").await.expect("polled");
         self.publisher.refresh().await.expect("published");
@@ -239,9 +249,30 @@ impl House {
         panic!("no mail came for {address}");
     }
 
+    /// What stands for a person in links.
+    pub async fn public(&self, id: i64) -> PublicId {
+        self.store.person(id).await.expect("read").expect("known").public_id
+    }
+
+    /// The newest request, by its link's token.
+    pub async fn confirm_token(&self) -> String {
+        for id in (1..500).rev() {
+            if let Some(asked) = self.store.opt_in(id).await.expect("read") {
+                return self.subscribe.keys().sign(Link::Confirm(asked.public_id));
+            }
+        }
+        panic!("nobody asked");
+    }
+
+    /// A bearer token that may do this alone.
+    pub async fn token_for(&self, scope: Scope) -> String {
+        let scopes = Scopes::new(vec![scope]);
+        access::create_token(&self.store, &self.clock, scope.as_str(), &scopes).await.expect("a token")
+    }
+
     /// A bearer token.
     pub async fn token(&self) -> String {
-        access::create_token(&self.store, &self.clock, "kiểm thử").await.expect("a token")
+        access::create_token(&self.store, &self.clock, "kiểm thử", &Scopes::new(Vec::new())).await.expect("a token")
     }
 
     pub async fn get(&self, path: &str) -> Answer {

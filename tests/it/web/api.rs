@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use loa::domain::hour::Hour;
+use loa::domain::link::Link;
+use loa::domain::scope::Scope;
+use loa::domain::subscriber::EmailAddress;
 use serde_json::{Value, json};
 
 use crate::support::served::House;
@@ -180,7 +184,7 @@ async fn the_description_of_the_api_names_what_is_there_and_nothing_else() {
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for (method, call) in methods.as_object().expect("methods") {
             assert!(operations.insert(call["operationId"].as_str().expect("a name").to_owned()));
-            let real = path.replace("{id}", "khong-co").replace("{name}", "khong-co");
+            let real = path.replace("{id}", "khong-co").replace("{name}", "khong-co").replace("{token}", "khong-co");
             let answer = house.api(&token, &method.to_uppercase(), &real, "").await;
             // A route that is missing would be a 404 of the whole API or a 405.
             assert_ne!(answer.status, 405, "{method} {path}");
@@ -188,10 +192,14 @@ async fn the_description_of_the_api_names_what_is_there_and_nothing_else() {
                 assert!(path.contains('{'), "{method} {path}");
             }
             let no_token = house.api("x", &method.to_uppercase(), &real, "").await;
+            if call["security"] == json!([]) {
+                assert!(matches!(no_token.status, 400 | 404), "{method} {path} is opened by the link alone");
+                continue;
+            }
             assert_eq!(no_token.status, 401, "{method} {path} is not a call of the API");
         }
     }
-    assert_eq!(operations.len(), 16);
+    assert_eq!(operations.len(), 21);
 }
 
 fn collect(value: &Value, into: &mut Vec<String>) {
@@ -206,5 +214,139 @@ fn collect(value: &Value, into: &mut Vec<String>) {
         }
         Value::Array(list) => list.iter().for_each(|inner| collect(inner, into)),
         _ => {}
+    }
+}
+
+#[actix_web::test]
+async fn a_token_may_do_what_its_scopes_say_and_nothing_else() {
+    let house = House::open().await;
+    let calls = [
+        (Scope::Read, "GET", "/api/v1/feeds"),
+        (Scope::Read, "GET", "/api/v1/articles/1/deliveries"),
+        (Scope::Poll, "POST", "/api/v1/sources/demo/poll"),
+        (Scope::Poll, "POST", "/api/v1/sources/demo/release"),
+        (Scope::Subscribers, "POST", "/api/v1/subscriptions"),
+        (Scope::Endpoints, "GET", "/api/v1/endpoints"),
+        (Scope::Endpoints, "POST", "/api/v1/endpoints"),
+        (Scope::Endpoints, "GET", "/api/v1/endpoints/ep_1"),
+        (Scope::Endpoints, "DELETE", "/api/v1/endpoints/ep_1"),
+    ];
+    for own in [Scope::Read, Scope::Poll, Scope::Subscribers, Scope::Endpoints] {
+        let token = house.token_for(own).await;
+        for (needs, method, path) in calls {
+            let answer = house.api(&token, method, path, "{}").await;
+            assert_eq!(answer.status == 403, own != needs, "{} for {method} {path}: {}", own.as_str(), answer.status);
+            if own != needs {
+                let problem = answer.json();
+                assert!(problem["detail"].as_str().expect("words").contains(needs.as_str()), "{problem}");
+            }
+        }
+        let login = house.post("/admin/login", &format!("token={token}")).await;
+        assert_eq!((login.status, login.header("set-cookie")), (403, ""), "the console takes a token that may do all");
+    }
+}
+
+#[actix_web::test]
+async fn a_program_asks_for_several_feeds_at_frequencies_of_their_own() {
+    let house = House::open().await;
+    let token = house.token_for(Scope::Subscribers).await;
+    let wanted = json!({
+        "email": "an@so.example.vn", "frequency": "weekly", "hour": "06:30", "locale": "en",
+        "feeds": ["tat-ca", { "feed": "xay-dung-dang-va-to-chuc", "frequency": "immediate" },
+                  { "feed": "search?q=%22%C4%91%E1%BA%A1i+h%E1%BB%99i%22", "frequency": "daily" }],
+    });
+    let asked = house.api(&token, "POST", "/api/v1/subscriptions", &wanted.to_string()).await;
+    assert_eq!((asked.status, asked.json()), (202, json!({ "status": "confirmation_requested" })), "{}", asked.text());
+    house.post(&format!("/confirm/{}", house.confirm_token().await), "").await;
+    let id = house.store.person_by_email(&"an@so.example.vn".parse_address()).await.expect("read").expect("known");
+    let person = house.store.person(id).await.expect("read").expect("known");
+    let mut kept: Vec<&str> = person.wishes.iter().map(|w| w.frequency.as_str()).collect();
+    kept.sort_unstable();
+    assert_eq!((kept, person.hour.map(Hour::minutes)), (vec!["daily", "immediate", "weekly"], Some(390)));
+    for (bad, says) in [
+        (json!({ "email": "an@so.example.vn", "feeds": ["tat-ca"] }), "frequency"),
+        (json!({ "email": "an@so", "feeds": ["tat-ca"], "frequency": "daily" }), "mail address"),
+        (json!({ "email": "an@so.example.vn", "feeds": [], "frequency": "daily" }), "no feed"),
+        (json!({ "email": "an@so.example.vn", "feeds": ["x"], "frequency": "daily" }), "no feed named"),
+        (json!({ "email": "an@so.example.vn", "feeds": ["tat-ca"], "frequency": "daily", "hour": "25:00" }), "hour"),
+    ] {
+        let refused = house.api(&token, "POST", "/api/v1/subscriptions", &bad.to_string()).await;
+        assert_eq!(refused.status, 422, "{bad}");
+        assert!(refused.json()["detail"].as_str().expect("words").contains(says), "{}", refused.text());
+    }
+}
+
+#[actix_web::test]
+async fn stated_consent_subscribes_without_a_mail_and_asks_whoever_left_before() {
+    let house = House::open().await;
+    let token = house.token_for(Scope::Subscribers).await;
+    let stated = |at: &str| {
+        json!({ "email": "an@so.example.vn", "feeds": ["tat-ca"], "frequency": "daily",
+                "consent": { "given_at": at, "method": "phiếu giấy", "text": "Tôi đồng ý.", "evidence": "hồ sơ 12" } })
+        .to_string()
+    };
+    let later = house.api(&token, "POST", "/api/v1/subscriptions", &stated("2027-01-01T00:00:00Z")).await;
+    assert_eq!(later.status, 422, "nobody has agreed tomorrow");
+    let taken = house.api(&token, "POST", "/api/v1/subscriptions", &stated("2026-11-01T08:00:00+07:00")).await;
+    assert_eq!((taken.status, taken.json()), (202, json!({ "status": "subscribed" })), "{}", taken.text());
+    let id = house.store.person_by_email(&"an@so.example.vn".parse_address()).await.expect("read").expect("known");
+    let consent = house.store.consents_of(id).await.expect("read").remove(0);
+    assert_eq!((consent.method.as_str(), consent.evidence.as_deref()), ("import api: phiếu giấy", Some("hồ sơ 12")));
+    assert!(consent.text_version == "stated" && consent.text_hash.is_some());
+    assert!(house.store.mails_of(id, 9).await.expect("read").is_empty(), "nobody is mailed");
+
+    let manage = house.subscribe.keys().sign(Link::Manage(house.public(id).await));
+    house.post(&format!("/manage/{manage}"), "action=leave").await;
+    let again = house.api(&token, "POST", "/api/v1/subscriptions", &stated("2026-11-02T08:00:00+07:00")).await;
+    assert_eq!(again.json(), json!({ "status": "confirmation_requested" }));
+    assert!(
+        house.store.person(id).await.expect("read").expect("known").wishes.is_empty(),
+        "only they themselves come back"
+    );
+    assert_eq!(house.store.mails_of(id, 9).await.expect("read").len(), 1);
+}
+
+#[actix_web::test]
+async fn ones_own_subscriptions_are_seen_changed_and_ended_by_ones_own_link() {
+    let house = House::open().await;
+    house.post("/subscribe", "email=an%40so.example.vn&feed=tat-ca&frequency=daily&consent=yes").await;
+    house.post(&format!("/confirm/{}", house.confirm_token().await), "").await;
+    let id = house.store.person_by_email(&"an@so.example.vn".parse_address()).await.expect("read").expect("known");
+    let own = format!("/api/v1/subscriptions/{}", house.subscribe.keys().sign(Link::Manage(house.public(id).await)));
+    let shown = house.get(&own).await;
+    assert_eq!(shown.status, 200, "{}", shown.text());
+    assert_eq!(
+        shown.json()["subscriptions"],
+        json!([{ "feed": "tat-ca", "title": "Tất cả tin bài", "frequency": "daily" }])
+    );
+    assert_eq!((&shown.json()["address_masked"], shown.header("cache-control")), (&json!("a***@s***.vn"), "no-store"));
+    let change = json!({ "subscriptions": [{ "feed": "xay-dung-dang-va-to-chuc", "frequency": "weekly" }], "hour": "05:00",
+                         "paused_until": "2026-12-01T00:00:00+07:00", "locale": "en" });
+    let headers = [("Content-Type", "application/json")];
+    let changed = house.send("PATCH", &own, &headers, change.to_string().as_bytes()).await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    assert_eq!(
+        (&changed.json()["hour"], &changed.json()["paused_until"]),
+        (&json!("05:00"), &json!("2026-12-01T00:00:00+07:00"))
+    );
+    assert_eq!(changed.json()["subscriptions"][0]["frequency"], "weekly");
+    let resumed = house.send("PATCH", &own, &headers, br#"{"paused_until": "", "hour": ""}"#).await;
+    assert_eq!((&resumed.json()["hour"], &resumed.json()["paused_until"]), (&Value::Null, &Value::Null));
+    assert_eq!(resumed.json()["subscriptions"].as_array().map(Vec::len), Some(1), "what is not named stays");
+    let wrong = house.send("PATCH", &own, &headers, br#"{"paused_until": "2020-01-01T00:00:00Z"}"#).await;
+    assert_eq!((wrong.status, wrong.header("content-type")), (422, "application/problem+json"));
+    assert_eq!(house.send("DELETE", &own, &[], b"").await.status, 204);
+    assert!(house.store.person(id).await.expect("read").expect("known").wishes.is_empty());
+    assert_eq!(house.get("/api/v1/subscriptions/AAAA").await.status, 404);
+}
+
+/// An address in a test's own words.
+trait ParseAddress {
+    fn parse_address(&self) -> EmailAddress;
+}
+
+impl ParseAddress for str {
+    fn parse_address(&self) -> EmailAddress {
+        EmailAddress::parse(self).expect("an address")
     }
 }

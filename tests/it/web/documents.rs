@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
+use crate::support::client::Answer;
 use crate::support::served::House;
 use loa::web::Doors;
 
@@ -56,6 +57,40 @@ async fn a_304_repeats_the_validators_and_has_no_body() {
         assert_eq!(again.header("content-type"), "");
     }
     assert_eq!(house.get_with(FEED, &[("If-None-Match", "\"other\"")]).await.status, 200);
+}
+
+#[actix_web::test]
+async fn what_stands_ready_is_answered_as_the_routes_would_answer_it() {
+    let house = House::open().await;
+    for path in ["/feeds/tat-ca.rss", FEED, "/feeds/tat-ca.json", "/feeds/tat-ca.atom?utm_source=x"] {
+        let whole = house.get(path).await;
+        let (tag, date) = (whole.header("etag"), whole.header("last-modified"));
+        for asked in [
+            None,
+            Some(("Accept-Encoding", "gzip")),
+            Some(("If-None-Match", tag)),
+            Some(("If-None-Match", "*")),
+            Some(("If-Modified-Since", date)),
+            Some(("If-None-Match", "\"other\"")),
+        ] {
+            for method in ["GET", "HEAD"] {
+                let at_hand = house.send(method, path, asked.as_slice(), b"").await;
+                // Whoever names a manipulation that we do not have is sent past the front door, to the same answer.
+                let aside: Vec<_> = asked.into_iter().chain([("A-IM", "vcdiff")]).collect();
+                let routed = house.send(method, path, &aside, b"").await;
+                assert_eq!(at_hand.status, routed.status, "{method} {path} {asked:?}");
+                assert_eq!(at_hand.body, routed.body, "{method} {path} {asked:?}");
+                assert_eq!(lines(&at_hand), lines(&routed), "{method} {path} {asked:?}");
+            }
+        }
+    }
+}
+
+/// The headers of an answer in order, but for the time of day.
+fn lines(answer: &Answer) -> Vec<(String, String)> {
+    let mut lines: Vec<_> = answer.headers.iter().filter(|(name, _)| name != "date").cloned().collect();
+    lines.sort();
+    lines
 }
 
 #[actix_web::test]

@@ -23,6 +23,24 @@ async fn a_house_is_ready_once_feeds_were_read_and_while_its_queue_moves() {
 }
 
 #[actix_web::test]
+async fn a_house_whose_database_can_be_read_but_not_written_is_not_ready() {
+    let house = House::open().await;
+    let writes = |answer: &crate::support::client::Answer| answer.json()["writes"].as_str().map(str::to_owned);
+    let good = house.get("/readyz").await;
+    assert_eq!((good.status, writes(&good).as_deref()), (200, Some("ok")));
+    // As SQLite answers when the disk is full.
+    house.sql("CREATE TRIGGER full BEFORE UPDATE ON lease BEGIN SELECT RAISE(ROLLBACK, 'no room'); END").await;
+    assert_eq!(house.get("/readyz").await.status, 200, "it was tried just now: asking costs no more than reading");
+    house.clock.advance(Duration::from_secs(10));
+    let full = house.get("/readyz").await;
+    assert_eq!((full.status, writes(&full).as_deref()), (503, Some("failing")));
+    assert_eq!(full.json()["database"].as_str(), Some("ok"), "it still answers");
+    house.sql("DROP TRIGGER full").await;
+    house.clock.advance(Duration::from_secs(10));
+    assert_eq!(house.get("/readyz").await.status, 200);
+}
+
+#[actix_web::test]
 async fn the_numbers_count_requests_and_tell_queue_and_polls() {
     let house = House::open().await;
     house.get("/feeds/tat-ca.rss").await;

@@ -208,7 +208,7 @@ async fn a_digest_that_waits_is_not_sent_to_who_left(base: Base) {
     house.news().await;
     house.at("2026-11-20T07:00:00+07:00");
     house.digests.run().await.expect("planned");
-    let token = house.subscribe.keys().sign(loa::domain::link::Link::Unsubscribe(goes, Daily));
+    let token = house.subscribe.keys().sign(loa::domain::link::Link::Unsubscribe(house.public(goes).await, Daily));
     house.subscribe.unsubscribe(&token).await.expect("left");
     assert_eq!(receivers(&house.deliver().await), ["binh@so.example.vn"]);
     // And to who left while the run was made, after their part of it was read.
@@ -228,7 +228,7 @@ async fn a_digest_that_waits_is_not_sent_to_who_left(base: Base) {
         cursor: i64::MAX,
         last: true,
     };
-    let link = loa::domain::link::Link::Unsubscribe(goes, Daily);
+    let link = loa::domain::link::Link::Unsubscribe(house.public(goes).await, Daily);
     house.subscribe.unsubscribe(&house.subscribe.keys().sign(link)).await.expect("left");
     assert!(store.write_step(&run, &step, now).await.expect("written"));
     assert_eq!(receivers(&house.deliver().await), ["binh@so.example.vn"]);

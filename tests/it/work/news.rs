@@ -3,6 +3,7 @@
 use loa::domain::subscriber::Frequency::{Daily, Immediate};
 use loa::domain::subscriber::Locale;
 use loa::work::ingest::IngestError;
+use loa::work::subscribe::Ask;
 
 use crate::support::house::base::Base;
 use crate::support::house::hook::Hook;
@@ -51,7 +52,11 @@ async fn a_new_article_is_one_mail_to_each_immediate_subscriber_and_a_digest_for
     house.follow("khac@so.example.vn", &[("doan-the", Immediate)]).await;
     house.follow("ngay@so.example.vn", &[("tat-ca", Daily), ("cong-tac-to-chuc", Daily)]).await;
     let slugs = ["tat-ca".to_owned()];
-    house.subscribe.request("chua@so.example.vn", &slugs, Immediate, Locale::Vi, "form").await.expect("asked");
+    house
+        .subscribe
+        .request(&Ask::new("chua@so.example.vn", &slugs, Immediate, Locale::Vi, "form"))
+        .await
+        .expect("asked");
     let asked = house.deliver().await;
     assert_eq!(receivers(&asked), ["chua@so.example.vn"]);
     house.publish("tin-1", ORGANISATION);

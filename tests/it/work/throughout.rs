@@ -179,7 +179,7 @@ impl Life {
                 self.forgive(*person);
             }
             Small::Leave(person, frequency) => {
-                let link = Link::Unsubscribe(self.people[*person], *frequency);
+                let link = Link::Unsubscribe(self.house.public(self.people[*person]).await, *frequency);
                 let token = self.house.subscribe.keys().sign(link);
                 self.house.subscribe.unsubscribe(&token).await.expect("left");
                 for follows in self.follows[*person].iter_mut().filter(|f| **f == Some(*frequency)) {
@@ -246,6 +246,7 @@ impl Life {
                 untried: 0,
                 cause: None,
                 detail: String::new(),
+                bounce: None,
             };
             let mut tells = Vec::new();
             match composed {

@@ -59,7 +59,7 @@ impl Desk {
 
     async fn visible(&self) -> BTreeSet<String> {
         let known = self.store.known_articles("portal").await.expect("articles");
-        known.into_iter().filter(|known| known.visible).map(|known| known.external_id).collect()
+        known.public().ids().map(str::to_owned).collect()
     }
 
     fn wait(&self, seconds: u64) {

@@ -54,6 +54,15 @@ impl Base {
         Store::open(&self.url()).await.expect("a database")
     }
 
+    /// Everything that SQLite's files hold: the database, and what stands in its log.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        let Place::File(folder) = &self.place else { return None };
+        let path = |end: &str| folder.path().join(format!("loa.db{end}"));
+        let mut bytes = std::fs::read(path("")).expect("a file");
+        bytes.extend(std::fs::read(path("-wal")).unwrap_or_default());
+        Some(bytes)
+    }
+
     /// Whether this is PostgreSQL.
     pub const fn is_postgres(&self) -> bool {
         matches!(self.place, Place::Server(_))
