@@ -146,7 +146,7 @@ const WEBHOOK_WAITS: [u64; 12] = [
     10 * HOUR,
 ];
 
-/// How long an endpoint may fail without one success before it is disabled and its owner told.
+/// How long an endpoint may fail without one success before it is disabled.
 pub const HOPELESS: Duration = Duration::from_secs(75 * HOUR);
 
 /// The longest wait that a receiver can ask for by `Retry-After`.

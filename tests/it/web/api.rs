@@ -199,7 +199,7 @@ async fn the_description_of_the_api_names_what_is_there_and_nothing_else() {
             assert_eq!(no_token.status, 401, "{method} {path} is not a call of the API");
         }
     }
-    assert_eq!(operations.len(), 21);
+    assert_eq!(operations.len(), 19);
 }
 
 fn collect(value: &Value, into: &mut Vec<String>) {
@@ -229,6 +229,8 @@ async fn a_token_may_do_what_its_scopes_say_and_nothing_else() {
         (Scope::Endpoints, "GET", "/api/v1/endpoints"),
         (Scope::Endpoints, "POST", "/api/v1/endpoints"),
         (Scope::Endpoints, "GET", "/api/v1/endpoints/ep_1"),
+        (Scope::Endpoints, "GET", "/api/v1/endpoints/ep_1/events"),
+        (Scope::Endpoints, "POST", "/api/v1/endpoints/ep_1/enable"),
         (Scope::Endpoints, "DELETE", "/api/v1/endpoints/ep_1"),
     ];
     for own in [Scope::Read, Scope::Poll, Scope::Subscribers, Scope::Endpoints] {
