@@ -29,6 +29,8 @@ pub struct Pace {
     usual: Option<f64>,
     /// Doubles with each round of answers, until the first strain.
     quick_start: bool,
+    /// Calls that were under way when the window was last full: what they tell, tells of a full window.
+    full: usize,
     /// Calls that must end before it can be halved again: those that were under way at the last strain tell nothing new.
     deaf: usize,
 }
@@ -38,7 +40,7 @@ impl Pace {
     #[must_use]
     pub const fn new(start: u16, most: u16) -> Self {
         let (start, most) = (if start == 0 { 1 } else { start }, if most == 0 { 1 } else { most });
-        Self { window: start as f64, most: most as f64, under_way: 0, usual: None, quick_start: true, deaf: 0 }
+        Self { window: start as f64, most: most as f64, under_way: 0, usual: None, quick_start: true, full: 0, deaf: 0 }
     }
 
     /// Begins anew with one call at a time, after an outage: 1, 2, 4…
@@ -69,14 +71,19 @@ impl Pace {
     }
 
     /// A call begins.
-    pub const fn begin(&mut self) {
+    pub fn begin(&mut self) {
         self.under_way += 1;
+        if self.room() == 0 {
+            self.full = self.under_way;
+        }
     }
 
     /// A call ended.
     pub fn end(&mut self, how: Ended) {
-        let busy = self.under_way >= self.window();
+        let busy = self.full > 0;
+        self.full = self.full.saturating_sub(1);
         self.under_way = self.under_way.saturating_sub(1);
+        let is_news = self.deaf == 0;
         self.deaf = self.deaf.saturating_sub(1);
         match how {
             Ended::Answered(took) => {
@@ -85,21 +92,21 @@ impl Pace {
                 // The quickest counts at once; what has become slower for good is believed slowly.
                 self.usual = Some(if seconds < usual { seconds } else { usual + (seconds - usual) / 64.0 });
                 if seconds > usual * 2.0 + SLACK.as_secs_f64() {
-                    self.halve();
+                    self.halve(is_news);
                 } else if busy {
                     // A window that is not used proves nothing.
                     let more = if self.quick_start { 1.0 } else { 1.0 / self.window };
                     self.window = (self.window + more).min(self.most);
                 }
             }
-            Ended::Strained => self.halve(),
+            Ended::Strained => self.halve(is_news),
             Ended::Failed => {}
         }
     }
 
-    fn halve(&mut self) {
+    fn halve(&mut self, is_news: bool) {
         self.quick_start = false;
-        if self.deaf == 0 {
+        if is_news {
             self.window = (self.window / 2.0).max(1.0);
             self.deaf = self.under_way;
         }
