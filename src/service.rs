@@ -96,7 +96,8 @@ pub struct DemoParts {
 }
 
 /// Where feeds were found before, by the configuration.
-fn old_addresses(config: &Config) -> Vec<OldAddress> {
+#[must_use]
+pub fn old_addresses(config: &Config) -> Vec<OldAddress> {
     let zone = &config.site.timezone;
     let one = |old: &OldAddressSection| OldAddress {
         path: old.path.clone(),

@@ -1,6 +1,8 @@
 //! `loa feeds export`: what the service serves, as files for a web server that runs without it. The same bytes, written
 //! beside and renamed, so that a reader never meets half a document. Removes only what an earlier export wrote.
 
+mod nginx;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
@@ -15,10 +17,14 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::domain::site::Site;
 use crate::feed::document::Format;
+use crate::service::old_addresses;
 use crate::store::engine::Store;
 use crate::web::pages::Pages;
+use crate::work::old::{OldAddress, OldFeeds};
 use crate::work::publish::Publisher;
-use crate::work::publish::ready::Ready;
+use crate::work::publish::archive::Walk;
+use crate::work::publish::published::Published;
+use crate::work::publish::ready::{Coding, Ready};
 
 /// Names what an export wrote, so that the next one knows what is its own.
 const LIST: &str = ".loa-export";
@@ -46,7 +52,8 @@ pub(super) async fn export(store: &Store, config: &Config, clock: &Clock, dir: &
     if publisher.all().is_empty() {
         bail!("there is no feed yet: start the service once (or run `loa poll`), so that there is something to export");
     }
-    let done = Export::open(dir)?.run(&site, &publisher).await?;
+    let old = OldFeeds::new(site.clone(), old_addresses(config));
+    let done = Export::open(dir)?.run(&site, &publisher, &old, clock.now()).await?;
     store.close().await;
     println!(
         "{} feeds in {}: {} files written, {} unchanged, {} removed",
@@ -82,7 +89,13 @@ impl<'d> Export<'d> {
         Ok(Self { dir, before, now: BTreeSet::new(), done: Done::default() })
     }
 
-    async fn run(mut self, site: &Site, publisher: &Arc<Publisher>) -> anyhow::Result<Done> {
+    async fn run(
+        mut self,
+        site: &Site,
+        publisher: &Arc<Publisher>,
+        old: &OldFeeds,
+        now: Timestamp,
+    ) -> anyhow::Result<Done> {
         let pages = Pages::new(site, Arc::clone(publisher));
         let all = publisher.all();
         let bar = ProgressBar::new(all.len() as u64);
@@ -97,36 +110,90 @@ impl<'d> Export<'d> {
                 eprintln!("loa: the feed {slug} is left out: {why}");
                 continue;
             }
-            for format in Format::ALL {
-                let name = format!("{ROOT}/feeds/{slug}.{}", format.extension());
-                self.document(&name, &*publisher.document(feed, format).await, feed.changed)?;
-            }
+            self.feed(publisher, feed).await?;
+            self.archive(publisher, feed).await?;
             self.page(&format!("{ROOT}/feeds/{slug}.html"), &pages.feed(feed)?)?;
             newest = newest.max(feed.changed);
             bar.inc(1);
         }
         bar.finish_and_clear();
+        let mut gone = Vec::new();
+        for feed in publisher.retired() {
+            if feed.is_gone(now) || !feed.is_read() {
+                gone.push(feed.feed.spec.slug.clone());
+            } else {
+                self.feed(publisher, &feed).await?;
+            }
+        }
         if let Some(opml) = publisher.opml() {
-            self.document(&format!("{ROOT}/feeds.opml"), &opml, newest)?;
+            self.document(&format!("{ROOT}/feeds.opml"), &opml, newest).await?;
         }
         self.page(&format!("{ROOT}/index.html"), &pages.home()?)?;
         for (name, bytes) in Pages::files() {
             self.file(&format!("{ROOT}/static/{name}"), bytes, None)?;
         }
+        let old = self.old_addresses(publisher, old, now).await?;
         let root = fs::canonicalize(self.dir.join(ROOT))?;
         let max_age = all.iter().map(|feed| feed.max_age).min().unwrap_or(900).to_string();
         let nginx = NGINX
             .replace("/srv/loa/www", &root.to_string_lossy())
             .replace("max-age=900", &format!("max-age={max_age}"));
+        let nginx = format!("{nginx}{}{}", nginx::gone(&gone), nginx::old_addresses(&old));
         self.file("nginx.conf", nginx.as_bytes(), None)?;
         self.finish()
     }
 
-    /// A document and its compressed twin, dated as it is served.
-    fn document(&mut self, name: &str, ready: &Ready, changed: Timestamp) -> anyhow::Result<()> {
+    /// A feed's documents.
+    async fn feed(&mut self, publisher: &Publisher, feed: &Arc<Published>) -> anyhow::Result<()> {
+        for format in Format::ALL {
+            let name = format!("{ROOT}/feeds/{}.{}", feed.feed.spec.slug, format.extension());
+            self.document(&name, &*publisher.document(feed, format).await, feed.changed).await?;
+        }
+        Ok(())
+    }
+
+    /// What a feed ever held. A month lies at its own address too, from where the service sends on to the one for good.
+    async fn archive(&mut self, publisher: &Publisher, feed: &Published) -> anyhow::Result<()> {
+        let mut walk = Walk::default();
+        while let Some(found) = publisher.next_part(feed, &mut walk).await? {
+            for path in [&found.month, &found.path] {
+                self.document(&format!("{ROOT}/{path}"), &found.document, feed.changed).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What lies at the addresses from before loa, and which of them lead to which files.
+    async fn old_addresses<'o>(
+        &mut self,
+        publisher: &Publisher,
+        old: &'o OldFeeds,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<(&'o OldAddress, String)>> {
+        let mut led = Vec::new();
+        for (at, address) in old.all().enumerate() {
+            let Some(feed) = publisher.open(&address.feed).await? else { continue };
+            if !feed.is_read() || feed.is_gone(now) {
+                continue;
+            }
+            let document = old.document(address, &feed, publisher).await?;
+            let name = format!("old/{at}.{}", address.format.extension());
+            self.document(&format!("{ROOT}/feeds/{name}"), &document, feed.changed).await?;
+            led.push((address, format!("/feeds/{name}")));
+        }
+        Ok(led)
+    }
+
+    /// A document and its compressed twins, dated as it is served.
+    async fn document(&mut self, name: &str, ready: &Ready, changed: Timestamp) -> anyhow::Result<()> {
         self.file(name, &ready.identity, Some(changed))?;
-        if !ready.gzip.is_empty() {
-            self.file(&format!("{name}.gz"), &ready.gzip, Some(changed))?;
+        for coding in Coding::DENSEST {
+            let Some(ending) = coding.ending().filter(|_| ready.offers(coding)) else { continue };
+            if let (made, bytes) = ready.coded(coding).await
+                && made == coding
+            {
+                self.file(&format!("{name}.{ending}"), &bytes, Some(changed))?;
+            }
         }
         Ok(())
     }

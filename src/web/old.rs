@@ -33,7 +33,7 @@ pub async fn answer(req: &HttpRequest, shared: &Shared, old: &OldAddress) -> Res
     if !published.is_read() {
         return Err(Fault::Starting);
     }
-    if published.feed.retired {
+    if published.is_gone(shared.clock.now()) {
         return Err(Fault::Gone);
     }
     let ready = shared.old.document(old, &published, &shared.publisher).await.map_err(|error| {

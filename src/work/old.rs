@@ -52,6 +52,14 @@ pub struct OldAddress {
     pub origin: Option<Url>,
 }
 
+impl OldAddress {
+    /// The path as servers compare it: decoded, without a slash at its end.
+    #[must_use]
+    pub fn plain_path(&self) -> String {
+        String::from_utf8_lossy(&plain(&self.path)).into_owned()
+    }
+}
+
 /// Why an old address has no document.
 #[derive(Debug, thiserror::Error)]
 pub enum OldError {
@@ -82,6 +90,11 @@ impl OldFeeds {
         Self { site, table, shelf: Shelf::new(MOST_KEPT, MOST_BYTES) }
     }
 
+    /// Every address, the most exacting first.
+    pub fn all(&self) -> impl Iterator<Item = &OldAddress> {
+        self.table.iter()
+    }
+
     /// What is behind an address, by its path and query as they were sent.
     #[must_use]
     pub fn find(&self, path: &str, query: &str) -> Option<&OldAddress> {
@@ -104,7 +117,7 @@ impl OldFeeds {
         link.into()
     }
 
-    /// The document at an old address, of what its feed holds now.
+    /// The document at an old address, of what its feed holds now; of a feed that has ended, that it has.
     ///
     /// # Errors
     /// When the database fails, or no document can be made.
@@ -117,10 +130,17 @@ impl OldFeeds {
         let own = self.link(old);
         self.shelf
             .get(&own, feed.feed.version, async {
-                let articles = publisher.articles(feed).await?;
+                let farewell = match feed.ended {
+                    Some(ended) => Some((ended, publisher.instead(feed).await?)),
+                    None => None,
+                };
+                let articles = if farewell.is_some() { Vec::new() } else { publisher.articles(feed).await? };
                 let (site, feed, old, own) = (self.site.clone(), feed.feed.clone(), old.clone(), own.clone());
                 let made = tokio::task::spawn_blocking(move || -> Result<Ready, RenderError> {
-                    let mut document = Document::new(&site, &feed, &articles);
+                    let mut document = match &farewell {
+                        Some((ended, instead)) => Document::of_ended(&site, &feed, *ended, instead),
+                        None => Document::new(&site, &feed, &articles),
+                    };
                     rename(&mut document, &old, &articles);
                     document.elsewhere = Some((old.format, own));
                     let edition = Edition::of(document)?;

@@ -203,12 +203,29 @@ impl Publisher {
         self.store.feed_articles(published.feed.id, limit).await
     }
 
+    /// What may be followed in place of a feed that has ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn instead(&self, published: &Published) -> Result<Vec<Feed>> {
+        self.store.feed_kin(published.feed.id, INSTEAD).await
+    }
+
     /// All feeds that are still declared, by title in the order of the alphabet.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Published>> {
         let mut all: Vec<Arc<Published>> = self.slots().iter().map(|slot| slot.published()).collect();
         all.retain(|published| !published.feed.retired);
         all.sort_by_cached_key(|p| (collate::key(&p.feed.spec.title), p.feed.id));
+        all
+    }
+
+    /// The feeds that were declared once, by slug.
+    #[must_use]
+    pub fn retired(&self) -> Vec<Arc<Published>> {
+        let mut all: Vec<Arc<Published>> = self.slots().iter().map(|slot| slot.published()).collect();
+        all.retain(|published| published.feed.retired && published.feed.origin != FeedOrigin::Selection);
+        all.sort_by(|a, b| a.feed.spec.slug.cmp(&b.feed.spec.slug));
         all
     }
 

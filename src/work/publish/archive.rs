@@ -58,6 +58,29 @@ pub enum Found {
     Nothing,
 }
 
+/// How far somebody has walked through an archive.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Walk {
+    /// Nowhere yet.
+    #[default]
+    Begin,
+    /// This part is next.
+    At(Name),
+    /// All was seen.
+    End,
+}
+
+/// A part of an archive that was walked to.
+#[derive(Debug)]
+pub struct Walked {
+    /// The address of its month, below the site's: it leads to what there is now.
+    pub month: String,
+    /// Its own address, where it never changes.
+    pub path: String,
+    /// What lies there.
+    pub document: Ready,
+}
+
 /// Why an archive is not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
@@ -116,6 +139,37 @@ impl Publisher {
                 }
             }
         }
+    }
+
+    /// The next part of a feed's archive as it stands now, the newest first. One by one, for together they are all that
+    /// the feed ever held.
+    ///
+    /// # Errors
+    /// When the database fails, or the part fails its proof.
+    pub async fn next_part(
+        &self,
+        published: &Published,
+        walk: &mut Walk,
+    ) -> std::result::Result<Option<Walked>, ArchiveError> {
+        let (feed, zone) = (&published.feed, &self.site.zone);
+        let name = match walk {
+            Walk::Begin => {
+                let end = Timestamp(i64::MAX);
+                match self.store.feed_around(feed.id, end, end).await?.0 {
+                    Some(at) => Some(last_part(&self.store, feed.id, Name::of(at, zone), zone).await?),
+                    None => None,
+                }
+            }
+            Walk::At(name) => Some(*name),
+            Walk::End => None,
+        };
+        *walk = Walk::End;
+        let Some(name) = name else { return Ok(None) };
+        let Some(part) = self.part(feed, name).await? else { return Ok(None) };
+        let document = self.render_part(feed, &part).await?;
+        *walk = part.older.map_or(Walk::End, Walk::At);
+        let slug = &feed.spec.slug;
+        Ok(Some(Walked { month: format!("feeds/{slug}/archive/{name}.atom"), path: part.path(slug), document }))
     }
 
     async fn render_part(&self, feed: &Feed, part: &Part) -> std::result::Result<Ready, ArchiveError> {

@@ -115,10 +115,65 @@ fn nginx(place: &Place, at: SocketAddr) -> Option<Nginx> {
     Some(Nginx(command.spawn().expect("nginx starts")))
 }
 
+/// The file of the only month of a feed's archive, and its address for good.
+fn first_month(place: &Place) -> String {
+    let name = archived(place).into_iter().find(|name| !name.contains('/'));
+    name.expect("a month")
+}
+
+fn versioned(place: &Place) -> String {
+    let name = archived(place).into_iter().find(|name| name.contains('/'));
+    format!("feeds/tat-ca/archive/{}", name.expect("a version"))
+}
+
+fn archived(place: &Place) -> Vec<String> {
+    files(&place.path("out/www/feeds/tat-ca/archive"))
+        .into_keys()
+        .filter(|name| Path::new(name).extension().is_some_and(|e| e == "atom"))
+        .collect()
+}
+
+#[test]
+fn an_export_has_every_coding_that_the_service_has_and_a_feed_that_ended_says_so() {
+    let place = polled();
+    for at in 1..20 {
+        place.article(&format!("bai-{at}"), &format!("Bai {at:03}"));
+    }
+    place.run(&["poll"]).well();
+    place.run(&["feeds", "export", "out"]).well();
+    let all = files(&place.path("out/www/feeds"));
+    let plain = &all["tat-ca.rss"].0;
+    let mut brotli = Vec::new();
+    let mut packed = all["tat-ca.rss.br"].0.as_slice();
+    brotli::BrotliDecompress(&mut packed, &mut brotli).expect("brotli");
+    assert_eq!(&brotli, plain);
+    let zstd = zstd::stream::decode_all(all["tat-ca.rss.zst"].0.as_slice()).expect("zstd");
+    assert_eq!(&zstd, plain);
+    let month = first_month(&place);
+    assert!(all.contains_key(&format!("tat-ca/archive/{month}.gz")), "{:?}", all.keys());
+
+    fs::remove_file(place.path("feeds/tat-ca.toml")).expect("removed");
+    place.run(&["poll"]).well();
+    place.run(&["feeds", "export", "out"]).well();
+    let ended = place.read("out/www/feeds/tat-ca.atom");
+    assert!(ended.contains("đã ngừng"), "{ended}");
+    assert!(
+        !place.path("out/www/feeds/tat-ca.html").exists()
+            && !place.path("out/www/feeds/tat-ca/archive").join(&month).exists()
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_web_server_serves_the_export_as_the_service_served_it() {
     const NAME: &str = "a_web_server_serves_the_export_as_the_service_served_it";
     let place = polled();
+    let config = place.read("loa.toml");
+    place.write(
+        "loa.toml",
+        config
+            + "\n[[old_address]]\npath = \"/tin-t%E1%BB%A9c\"\nquery = \"format=feed&type=rss\"\nfeed = \"tat-ca\"\n\
+               format = \"rss\"\nids = \"entries\"\n",
+    );
     place.run(&["feeds", "export", "out"]).well();
     let at = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
     let Some(_server) = nginx(&place, at) else {
@@ -161,6 +216,31 @@ async fn a_web_server_serves_the_export_as_the_service_served_it() {
     }
     let page = call(at, "GET", "/feeds/tat-ca", &[], b"").await;
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    // The past, and the addresses from before loa, whatever else stands in them.
+    let month = first_month(&place);
+    let archive = call(at, "GET", &format!("/feeds/tat-ca/archive/{month}"), &[], b"").await;
+    let (sent_on, for_good) = (
+        call(loa, "GET", &format!("/feeds/tat-ca/archive/{month}"), &[], b"").await,
+        format!("/{}", versioned(&place)),
+    );
+    assert_eq!((archive.status, sent_on.status), (200, 302));
+    assert!(sent_on.header("location").ends_with(&for_good), "{} {for_good}", sent_on.header("location"));
+    let (theirs, ours) = (call(at, "GET", &for_good, &[], b"").await, call(loa, "GET", &for_good, &[], b"").await);
+    assert_eq!((theirs.status, &theirs.body, &archive.body), (200, &ours.body, &ours.body));
+    for same in ["content-type", "cache-control"] {
+        assert_eq!(theirs.header(same), ours.header(same), "{same}");
+    }
+    for path in ["/tin-t%E1%BB%A9c?format=feed&type=rss", "/tin-t%E1%BB%A9c/?Itemid=5&type=rss&format=feed"] {
+        let (theirs, ours) = (call(at, "GET", path, &[], b"").await, call(loa, "GET", path, &[], b"").await);
+        assert_eq!((theirs.status, ours.status), (200, 200), "{path}");
+        assert_eq!(theirs.body, ours.body, "{path}");
+        assert_eq!(theirs.header("content-type"), ours.header("content-type"), "{path}");
+    }
+    assert_eq!(
+        call(at, "GET", "/tin-t%E1%BB%A9c?format=feed&type=atom", &[], b"").await.status,
+        404,
+        "the portal's own"
+    );
     let opml = call(at, "GET", "/feeds.opml", &[], b"").await;
     assert_eq!((opml.status, opml.header("content-type")), (200, "text/x-opml; charset=utf-8"));
     assert_eq!(call(at, "GET", "/static/feed.css", &[], b"").await.header("content-type"), "text/css; charset=utf-8");

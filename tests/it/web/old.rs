@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
 
+use loa::domain::feed::FeedOrigin;
+
 use crate::support::served::House;
 
+const DAY: Duration = Duration::from_hours(24);
 const RSS: &str = "/index.php/tin-t%E1%BB%A9c?format=feed&type=rss";
 const ATOM: &str = "/index.php/tin-t%E1%BB%A9c?format=feed&type=atom";
 
@@ -108,4 +111,23 @@ async fn every_spelling_of_an_old_address_is_answered_and_nothing_else_is() {
     assert!(house.get("/?option=com_content&id=9&format=feed").await.header("content-type").starts_with("text/html"));
     let entries = house.get("/tin-tuc.feed").await;
     assert!(entries.text().contains("tag:rachsen.example,2021:demo/article/chi-bo-bon-tot"));
+}
+
+#[actix_web::test]
+async fn an_old_address_says_for_a_month_that_its_feed_has_ended_and_is_then_gone() {
+    let house = House::open().await;
+    let before = house.get(RSS).await;
+    house.clock.advance(DAY);
+    let all = house.store.feeds().await.expect("feeds").into_iter().map(|feed| feed.spec);
+    let left: Vec<_> = all.filter(|spec| spec.slug == "xay-dung-dang-va-to-chuc").collect();
+    house.ingest.declare(FeedOrigin::File, &left).await.expect("declared");
+    house.publisher.refresh().await.expect("published");
+    let ended = house.get(RSS).await;
+    assert_eq!(ended.status, 200);
+    assert!(ended.text().contains("đã ngừng"), "{}", ended.text());
+    assert_ne!(ended.header("etag"), before.header("etag"));
+    let mut seen = BTreeSet::new();
+    assert_eq!(read(&mut seen, &ended.body), ["tag:rachsen.example,2021:feed/tat-ca/ended"]);
+    house.clock.advance(DAY * 30);
+    assert_eq!(house.get(RSS).await.status, 410);
 }
