@@ -16,6 +16,7 @@ pub mod keys;
 pub mod lease;
 pub mod moving;
 pub mod opt_in;
+pub mod outlook;
 pub mod presence;
 pub mod search;
 pub mod selection;

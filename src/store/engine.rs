@@ -139,7 +139,7 @@ impl Tx {
 }
 
 /// The steps of the schema: number, name, text for each engine. Never changed once they were released, only added to.
-const MIGRATIONS: [(i64, &str, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 6] = [
     (1, "first", include_str!("migrations/sqlite/0001_first.sql"), include_str!("migrations/postgres/0001_first.sql")),
     (
         2,
@@ -159,6 +159,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 5] = [
         "people",
         include_str!("migrations/sqlite/0005_people.sql"),
         include_str!("migrations/postgres/0005_people.sql"),
+    ),
+    (
+        10,
+        "outlook",
+        include_str!("migrations/sqlite/0010_outlook.sql"),
+        include_str!("migrations/postgres/0010_outlook.sql"),
     ),
 ];
 

@@ -5,6 +5,10 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::store::engine::{Result, Store};
 
+/// The name of a selection that nobody follows any more leads to its search for so long at least: longer than any request
+/// for it waits to be confirmed.
+const NAMED: Duration = Duration::from_hours(90 * 24);
+
 /// How long things are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
@@ -23,8 +27,9 @@ pub async fn sweep(store: &Store, clock: &Clock, keep: Retention) -> Result<()> 
     let deliveries = store.sweep_deliveries(now.minus(keep.deliveries)).await?;
     let people = store.sweep_people(now.minus(keep.addresses)).await?;
     let selections = store.sweep_selections(now).await?;
-    if deliveries + people + selections > 0 {
-        tracing::info!(deliveries, people, selections, "swept");
+    let forgotten = store.forget_selections(now.minus(keep.deliveries.max(NAMED))).await?;
+    if deliveries + people + selections + forgotten > 0 {
+        tracing::info!(deliveries, people, selections, forgotten, "swept");
     }
     Ok(())
 }

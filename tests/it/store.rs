@@ -8,6 +8,7 @@ mod feeds;
 mod given;
 mod history;
 mod leases;
+mod outlook;
 mod people;
 mod polls;
 mod schema;

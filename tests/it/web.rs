@@ -5,6 +5,7 @@ mod api;
 mod documents;
 mod health;
 mod old;
+mod outlook;
 mod pages;
 mod people;
 mod preview;
