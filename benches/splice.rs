@@ -24,6 +24,7 @@ fn main() {
         follows: None,
         manage_token: &manage,
         unsubscribe_token: &unsubscribe,
+        unsubscribe_mail: None,
     };
     for sample in sample::samples(Locale::Vi).into_iter().filter(|s| s.mail.is_bulk()) {
         let content = templates.render(&site, Locale::Vi, &sample.mail).expect("renders");

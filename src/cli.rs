@@ -5,6 +5,7 @@ mod check;
 mod export;
 mod people;
 mod source;
+mod suppression;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -106,6 +107,40 @@ enum Command {
     /// Subscribers as CSV.
     #[command(subcommand)]
     Subscribers(SubscribersCommand),
+    /// Addresses that get no mail: because it came back, because of a complaint, or because you say so.
+    #[command(subcommand)]
+    Suppression(SuppressionCommand),
+}
+
+#[derive(Subcommand, Debug)]
+enum SuppressionCommand {
+    /// Lists them. Addresses are masked; `export` has them whole.
+    List,
+    /// Stops all mail to an address but answers to what its owner asks for.
+    Add {
+        /// Mail address.
+        address: String,
+        /// Why, for whoever reads it later; without the address.
+        #[arg(long, default_value = "decided by an operator", value_name = "TEXT")]
+        note: String,
+    },
+    /// Lets an address be mailed again, and forgets what its servers said.
+    Remove {
+        /// Mail address, or the hash from the list.
+        address: String,
+    },
+    /// Lists domains whose "no such user" is not believed at the moment.
+    Waves,
+    /// Writes all of them as CSV, in the form that import reads.
+    Export {
+        /// The file; standard output without it.
+        file: Option<PathBuf>,
+    },
+    /// Reads CSV: email or the hash of one, reason; since, lapses and evidence if you like.
+    Import {
+        /// The file; - for standard input.
+        file: PathBuf,
+    },
 }
 
 #[derive(Subcommand, Debug)]
@@ -250,6 +285,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let (store, config) = open_store(file).await?;
             return people::import(&store, &clock, &config.site(), &csv, dry_run).await;
         }
+        Command::Suppression(command) => return suppression(file, &clock, command).await,
         Command::Subscribers(SubscribersCommand::Export { file: csv }) => {
             let (store, config) = open_store(file).await?;
             people::export(&store, &config.site(), csv.as_deref()).await?;
@@ -260,6 +296,21 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn suppression(file: Option<&Path>, clock: &Clock, command: SuppressionCommand) -> anyhow::Result<ExitCode> {
+    let (store, config) = open_store(file).await?;
+    let zone = config.site().zone;
+    let code = match command {
+        SuppressionCommand::List => suppression::list(&store, &zone).await,
+        SuppressionCommand::Add { address, note } => suppression::add(&store, clock, &address, &note).await,
+        SuppressionCommand::Remove { address } => suppression::remove(&store, clock, &address).await,
+        SuppressionCommand::Waves => suppression::waves(&store, &zone).await,
+        SuppressionCommand::Export { file } => suppression::export(&store, &zone, file.as_deref()).await,
+        SuppressionCommand::Import { file } => suppression::import(&store, clock, &file).await,
+    };
+    store.close().await;
+    code
 }
 
 /// Loads the configuration; every fault is in the error, one a line.

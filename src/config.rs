@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use assemble::Sections;
 use fault::{Fault, Faults, Place};
 use sections::{
-    DigestSection, EmailSection, FeedsSection, HubSection, IngestSection, LogSection, OldAddressSection,
+    BounceSection, DigestSection, EmailSection, FeedsSection, HubSection, IngestSection, LogSection, OldAddressSection,
     RetentionSection, SiteSection, SourceSection, StoreSection, WebSection, WebhookSection,
 };
 
@@ -50,6 +50,8 @@ pub struct Config {
     pub old_addresses: Vec<OldAddressSection>,
     /// `[email]`
     pub email: EmailSection,
+    /// `[bounce]`
+    pub bounce: BounceSection,
     /// `[digest]`
     pub digest: DigestSection,
     /// `[webhook]`
@@ -170,6 +172,7 @@ fn assemble(
     let sources = sections.sources();
     let old_addresses = sections.old_addresses();
     let email = sections.email();
+    let bounce = sections.bounce();
     let digest = sections.digest();
     let webhook = sections.webhook();
     let hub = sections.hub();
@@ -187,6 +190,7 @@ fn assemble(
             sources: sources?,
             old_addresses: old_addresses?,
             email: email?,
+            bounce: bounce?,
             digest: digest?,
             webhook: webhook?,
             hub: hub?,

@@ -3,6 +3,7 @@
 
 pub mod address_hash;
 pub mod article;
+pub mod bounce;
 pub mod delivery;
 pub mod digest;
 pub mod feed;
@@ -13,4 +14,6 @@ pub mod roll;
 pub mod scope;
 pub mod selection;
 pub mod site;
+pub mod staging;
 pub mod subscriber;
+pub mod verp;

@@ -4,7 +4,7 @@ pub mod sources;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -12,20 +12,27 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::fault::Fault;
+use crate::config::secret::SecretUrl;
 use crate::config::sections::{LogFormat, OldAddressSection, OldIds, Transport as TransportConfig};
 use crate::domain::delivery::Outcome;
 use crate::domain::feed::{FeedOrigin, FeedSpec};
 use crate::domain::link::TOKEN_LEN;
 use crate::domain::site::Site;
 use crate::domain::subscriber::{EmailAddress, Frequency};
+use crate::domain::verp::ReturnPath;
 use crate::http::client::{Client, Settings as HttpSettings};
 use crate::http::guard::Guard;
+use crate::notify::email::dkim::{Key, Signer};
 use crate::notify::email::sender::Sender;
 use crate::notify::email::{Personal, Prepared, Purpose};
 use crate::notify::folder::Folder;
+use crate::notify::inbound::lmtp::Lmtp;
+use crate::notify::inbound::maildir::Maildir;
 use crate::notify::message::line::Line;
-use crate::notify::message::{Templates, sample};
-use crate::notify::smtp::{Envelope, Pool, settings::Settings as SmtpSettings};
+use crate::notify::message::{MessageError, Templates, sample};
+use crate::notify::smtp::relays::Relays;
+use crate::notify::smtp::settings::Settings as SmtpSettings;
 use crate::schedule::{Beats, Work, follow};
 use crate::source::SMALL;
 use crate::store::engine::Store;
@@ -34,12 +41,14 @@ use crate::text::html::agency::Agencies;
 use crate::web::demo::hook::DemoHook;
 use crate::web::{self, Doors};
 use crate::work::access;
+use crate::work::bounces::Bounces;
 use crate::work::compose::Composer;
-use crate::work::deliver_mail::{Mailer, Transport};
+use crate::work::deliver_mail::{Mailer, Staging, Transport};
 use crate::work::deliver_webhook::Webhooks;
 use crate::work::digest::Digests;
 use crate::work::fan_out::FanOut;
 use crate::work::ingest::{Ingest, Settings as IngestSettings};
+use crate::work::judge::Judge;
 use crate::work::normalise::Credit;
 use crate::work::old::{Ids, OldAddress};
 use crate::work::presence::Presence;
@@ -50,6 +59,12 @@ use crate::work::wakes::Wakes;
 
 /// How often work that waits for a bell looks by itself: another replica's bell does not ring here.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often the Maildir is looked into.
+const MAILDIR_LOOK: Duration = Duration::from_secs(5);
+
+/// At one look in so many, about hourly, old mails are removed from it.
+const MAILDIR_SWEEP: u32 = 720;
 
 /// How long requests that are under way may take when the service stops.
 const SHUTDOWN_SECONDS: u64 = 10;
@@ -78,6 +93,7 @@ pub struct Service {
     pub metrics: Metrics,
     /// The guarded outbound client.
     pub client: Client,
+    judge: Judge,
     presence: Presence,
     international: Arc<AtomicBool>,
     config: Config,
@@ -129,18 +145,73 @@ pub fn sender(config: &Config) -> Sender {
     }
 }
 
-/// Settings of the relay, if mails go through one.
+/// Settings and weight of each relay; none if mails go into a folder.
 ///
 /// # Errors
-/// What is wrong with the relay's URL.
-pub fn relay(config: &Config) -> anyhow::Result<Option<SmtpSettings>> {
-    let TransportConfig::Smtp(url) = &config.email.transport else { return Ok(None) };
+/// What is wrong with a relay's URL.
+pub fn relays(config: &Config) -> anyhow::Result<Vec<(SmtpSettings, u32)>> {
+    let email = &config.email;
+    let TransportConfig::Smtp(url) = &email.transport else { return Ok(Vec::new()) };
     let host = config.site.base_url.host_str().unwrap_or("localhost");
-    let mut settings = SmtpSettings::parse(url.expose(), config.email.hello.as_deref().unwrap_or(host))
-        .map_err(|e| anyhow!("[email] {e}"))?;
-    settings.connections = config.email.connections;
-    settings.rate = config.email.rate;
-    Ok(Some(settings))
+    let one = |url: &SecretUrl, connections: Option<usize>, rate: Option<u32>| {
+        let mut settings = SmtpSettings::parse(url.expose(), email.hello.as_deref().unwrap_or(host))
+            .map_err(|e| anyhow!("[email] {e}"))?;
+        settings.connections = connections.unwrap_or(email.connections);
+        settings.rate = rate.unwrap_or(email.rate);
+        anyhow::Ok(settings)
+    };
+    if email.relays.is_empty() {
+        return Ok(vec![(one(url, None, None)?, 1)]);
+    }
+    email.relays.iter().map(|r| Ok((one(&r.url, r.connections, r.rate)?, r.weight))).collect()
+}
+
+/// Where mails go, and who is kept from them. `international` learns whether the relay takes addresses beyond ASCII; of
+/// several each would have to, so that it learns nothing then.
+///
+/// # Errors
+/// What is wrong with a relay, or with the staging guard.
+pub fn transport(config: &Config, international: &Arc<AtomicBool>) -> anyhow::Result<Transport> {
+    let email = &config.email;
+    if let TransportConfig::Folder(path) = &email.transport {
+        return Ok(Transport::Folder(Folder::new(path)));
+    }
+    let mut relays = relays(config)?;
+    if let [(only, _)] = relays.as_mut_slice() {
+        only.international = Arc::clone(international);
+    }
+    let relays = Relays::new(relays);
+    if config.site.production {
+        return Ok(Transport::Smtp(relays));
+    }
+    let folder = email.folder.as_ref().context(
+        "[email] folder: missing; with [site] production = false, mails to those whom [email] only does not list lie there",
+    )?;
+    Ok(Transport::Staging(relays, Staging { only: email.only.clone().into(), folder: Folder::new(folder) }))
+}
+
+/// The keys that sign mails.
+///
+/// # Errors
+/// Each key that cannot be used, with its place.
+pub fn signer(config: &Config) -> Result<Signer, Vec<Fault>> {
+    let (mut keys, mut faults) = (Vec::new(), Vec::new());
+    for section in &config.email.dkim {
+        let domain = section.domain.as_deref().unwrap_or(config.email.from.address.domain());
+        match Key::read(&section.key, domain, &section.selector) {
+            Ok(key) => keys.push(key),
+            Err(e) => faults.push(Fault::new(section.place.clone(), format!("[[email.dkim]] key: {e}"))),
+        }
+    }
+    if faults.is_empty() { Ok(Signer::new(keys)) } else { Err(faults) }
+}
+
+/// The templates of mails: the operator's over the built-in ones.
+///
+/// # Errors
+/// Every file that is no template, with its line.
+pub fn templates(config: &Config) -> Result<Templates, MessageError> {
+    Templates::load(config.email.templates.as_deref())
 }
 
 /// The guarded client for endpoints.
@@ -208,6 +279,7 @@ impl Service {
             digests: Digests::new(store.clone(), clock.clone(), config.calendar(), wakes.clone()),
             fan_out: FanOut::new(store.clone(), clock.clone(), wakes.clone()),
             client: client(&config)?,
+            judge: Judge::new(store.clone(), clock.clone(), metrics.clone()),
             presence,
             international,
             site,
@@ -253,13 +325,15 @@ impl Service {
         .among(self.presence.clone());
         // Workers stop with the servers, also when a server ends by itself.
         let (halt, halted) = watch::channel(false);
-        let workers = [
+        let mut workers = vec![
             tokio::spawn(mailer.run(halted.clone())),
             tokio::spawn(webhooks.run(halted.clone())),
             tokio::spawn(follow("fan-out", Arc::clone(&self.wakes.changes), LOOK, halted.clone(), self.fan_out_work())),
             tokio::spawn(follow("called polls", Arc::clone(&self.wakes.polls), LOOK, halted.clone(), self.call_work())),
             tokio::spawn(follow("publish", Arc::clone(&self.wakes.feeds), LOOK, halted.clone(), self.publish_work())),
+            tokio::spawn(follow("bounces", Arc::clone(&self.wakes.bounces), LOOK, halted.clone(), self.judge_work())),
         ];
+        workers.extend(self.inlets(&halted).await?);
         // Until the workers have ended: what they hold must not be taken for a vanished replica's.
         let (gone, present) = watch::channel(false);
         let presence = tokio::spawn(self.presence.clone().run(self.store.clone(), present));
@@ -344,27 +418,33 @@ impl Service {
     }
 
     fn mailer(&self) -> anyhow::Result<Mailer> {
-        let templates = Templates::load(None)?;
+        let templates = templates(&self.config)?;
         let sender = sender(&self.config);
         let keys = self.subscribe.keys().clone();
-        let composer = Composer::new(self.store.clone(), self.site.clone(), templates, sender, keys);
-        let (transport, connections) = match (&self.config.email.transport, relay(&self.config)?) {
-            (TransportConfig::Folder(path), _) => (Transport::Folder(Folder::new(path)), 4),
-            (TransportConfig::Smtp(_), settings) => {
-                let mut settings = settings.context("[email] url")?;
-                settings.international = Arc::clone(&self.international);
-                let connections = settings.connections;
-                let pool = Pool::new(settings);
-                let asked = pool.clone();
-                // Asked at once, so that the form knows before the first mail.
-                tokio::spawn(async move {
-                    if let Err(e) = asked.check().await {
-                        tracing::warn!("the relay cannot be asked what it takes: {e}");
-                    }
-                });
-                (Transport::Smtp(pool), connections)
+        let signer = signer(&self.config)
+            .map_err(|faults| anyhow!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+        let composer = Composer::new(self.store.clone(), self.site.clone(), templates, sender, keys)
+            .signing(signer)
+            .returning(self.return_path());
+        let transport = transport(&self.config, &self.international)?;
+        let connections = match &transport {
+            Transport::Folder(_) => 4,
+            Transport::Smtp(relays) => relays.connections(),
+            Transport::Staging(relays, staging) => {
+                self.metrics.staging();
+                tracing::warn!(
+                    listed = staging.only.len(),
+                    "this is not production ([site] production = false): mail goes only to those whom [email] only \
+                     lists, everyone else's is written into {}",
+                    staging.folder.path().display()
+                );
+                relays.connections()
             }
         };
+        if let Transport::Smtp(relays) | Transport::Staging(relays, _) = &transport {
+            let relays = relays.clone();
+            tokio::spawn(async move { relays.ask().await });
+        }
         Ok(Mailer::new(
             self.store.clone(),
             self.clock.clone(),
@@ -434,6 +514,63 @@ impl Service {
         })
     }
 
+    /// Where mails come back, if they come back here.
+    fn return_path(&self) -> Option<ReturnPath> {
+        let template = self.config.bounce.address.clone()?;
+        Some(ReturnPath::new(template, self.subscribe.keys().clone()))
+    }
+
+    /// What takes mails that come back.
+    async fn inlets(&self, halted: &watch::Receiver<bool>) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
+        let Some(returns) = self.return_path() else { return Ok(Vec::new()) };
+        let template = returns.template().clone();
+        let bounces = Bounces::new(
+            self.store.clone(),
+            self.clock.clone(),
+            returns,
+            self.subscribe.clone(),
+            self.wakes.clone(),
+            self.metrics.clone(),
+        );
+        let mut workers = Vec::new();
+        if let Some(path) = &self.config.bounce.maildir {
+            let maildir = Maildir::new(path);
+            maildir.prepare().with_context(|| {
+                format!("[bounce] maildir: {} cannot be made; see that this account may write there", path.display())
+            })?;
+            let (bell, work) = (Arc::new(tokio::sync::Notify::new()), maildir_work(bounces.clone(), maildir));
+            workers.push(tokio::spawn(follow("maildir", bell, MAILDIR_LOOK, halted.clone(), work)));
+        }
+        if let Some(address) = &self.config.bounce.lmtp {
+            let lmtp = Lmtp::bind(address, template, bounces.taker())
+                .await
+                .with_context(|| format!("[bounce] lmtp: cannot listen on {address}; is another program there?"))?;
+            workers.push(tokio::spawn(lmtp.run(halted.clone())));
+        }
+        Ok(workers)
+    }
+
+    fn judge_work(&self) -> Work {
+        let judge = self.judge.clone();
+        // What was judged in another life is in the numbers from the start.
+        let measured = Arc::new(AtomicBool::new(false));
+        Arc::new(move || {
+            let (judge, measured) = (judge.clone(), Arc::clone(&measured));
+            Box::pin(async move {
+                let judged = judge.run().await;
+                let told = match judged {
+                    Ok(0) if measured.load(Ordering::Relaxed) => Ok(()),
+                    Ok(_) => judge.measure().await,
+                    Err(e) => Err(e),
+                };
+                match told {
+                    Ok(()) => measured.store(true, Ordering::Relaxed),
+                    Err(e) => tracing::error!("refusals wait to be judged: {e}"),
+                }
+            })
+        })
+    }
+
     fn fan_out_work(&self) -> Work {
         let fan_out = self.fan_out.clone();
         Arc::new(move || {
@@ -459,35 +596,56 @@ impl Service {
     }
 }
 
+fn maildir_work(bounces: Bounces, maildir: Maildir) -> Work {
+    // What was dealt with is looked through seldom: there may be many.
+    let looks = Arc::new(AtomicU32::new(0));
+    Arc::new(move || {
+        let (bounces, maildir) = (bounces.clone(), maildir.clone());
+        let sweeps = looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(MAILDIR_SWEEP);
+        Box::pin(async move {
+            let looked = match bounces.look_into(&maildir).await {
+                Ok(_) if sweeps => bounces.sweep(&maildir).await.map(drop),
+                Ok(_) => Ok(()),
+                Err(e) => Err(e),
+            };
+            if let Err(e) = looked {
+                tracing::error!("mails that came back wait: {e}");
+            }
+        })
+    })
+}
+
 /// Sends a sample of the mail that brings an article, as the service would send it.
 ///
 /// # Errors
 /// What is wrong with the configuration or the templates; what the relay says is the outcome.
 pub async fn send_test(config: &Config, clock: &Clock, to: &EmailAddress) -> anyhow::Result<Outcome> {
     let (site, sender) = (config.site(), sender(config));
-    let templates = Templates::load(None)?;
+    let templates = templates(config)?;
     let sample = sample::samples(site.locale).into_iter().find(|s| s.mail.is_bulk()).context("a sample mail")?;
     let content = templates.render(&site, site.locale, &sample.mail)?;
     let archive = site.base_url.to_string();
     let purpose = Purpose::Bulk { frequency: Frequency::Immediate, archive: &archive };
-    let prepared = Prepared::new(&site, &sender, purpose, clock.now(), &content)?;
+    let signer = signer(config)
+        .map_err(|faults| anyhow!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let prepared = Prepared::new(&site, &sender, purpose, clock.now(), &content)?.signed(&Arc::new(signer));
     // Tokens of no key: the links of a test lead to "this link is not valid".
     let token = "A".repeat(TOKEN_LEN);
     let message_id = format!("test.{}", clock.now().millis());
     let mut bytes = Vec::new();
-    let personal =
-        Personal { to, message_id: &message_id, follows: None, manage_token: &token, unsubscribe_token: &token };
+    let personal = Personal {
+        to,
+        message_id: &message_id,
+        follows: None,
+        manage_token: &token,
+        unsubscribe_token: &token,
+        unsubscribe_mail: None,
+    };
     prepared.write(&personal, &mut bytes);
-    Ok(match (&config.email.transport, relay(config)?) {
-        (TransportConfig::Smtp(_), Some(settings)) => {
-            let pool = Pool::new(settings);
-            let outcome = pool.send(&Envelope { from: sender.address.as_str(), to }, &bytes).await;
-            pool.close().await;
-            outcome
-        }
-        (TransportConfig::Folder(path), _) => Folder::new(path).deliver(&message_id, &bytes).await,
-        (TransportConfig::Smtp(_), None) => anyhow::bail!("[email] url is missing"),
-    })
+    let transport = transport(config, &Arc::default())?;
+    let outcome = transport.send(sender.address.as_str(), to, &message_id, &bytes).await;
+    transport.close().await;
+    Ok(outcome)
 }
 
 /// The form of log lines that the configuration asks for.

@@ -2,6 +2,7 @@
 //! Knows rows and transactions; decides nothing about who is told what beyond what a key or a join can say.
 
 pub mod article;
+pub mod bounce;
 pub mod delivery;
 pub mod digest;
 pub mod endpoint;
@@ -18,8 +19,10 @@ pub mod moving;
 pub mod opt_in;
 pub mod outlook;
 pub mod presence;
+pub mod push;
 pub mod search;
 pub mod selection;
 pub mod source;
 pub mod status;
 pub mod subscriber;
+pub mod suppression;

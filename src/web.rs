@@ -18,6 +18,7 @@ mod manage;
 mod old;
 pub mod pages;
 mod reply;
+mod schemas;
 mod search;
 mod statics;
 mod subscriber;
@@ -232,6 +233,7 @@ fn public(scope: Scope, shared: &Shared) -> Scope {
         .service(both("/manage/{token}/erase", manage::show_erase, manage::erase))
         .service(read("/manage/{token}/export", manage::export))
         .service(both("/u/{token}", leave::show, leave::act))
+        .service(read("/schemas/{type}.json", schemas::one))
         .service(read("/api/openapi.json", api::openapi::document))
         .service(api_v1());
     let scope = if shared.mailbox.is_some() {
@@ -261,8 +263,9 @@ fn api_v1() -> Scope {
             web::resource("/endpoints/{id}")
                 .route(web::get().to(api::endpoints::one))
                 .route(web::head().to(api::endpoints::one))
+                .route(web::patch().to(api::events::change))
                 .route(web::delete().to(api::endpoints::delete))
-                .default_service(otherwise("GET, HEAD, DELETE, OPTIONS")),
+                .default_service(otherwise("GET, HEAD, PATCH, DELETE, OPTIONS")),
         )
         .service(act("/subscriptions", api::people::create))
         .service(
@@ -273,6 +276,12 @@ fn api_v1() -> Scope {
                 .route(web::delete().to(api::people::end))
                 .default_service(otherwise("GET, HEAD, PATCH, DELETE, OPTIONS")),
         )
+        .service(read("/endpoints/{id}/events", api::events::list))
+        .service(act("/endpoints/{id}/replay", api::events::replay))
+        .service(act("/endpoints/{id}/enable", api::events::enable))
+        .service(act("/endpoints/{id}/disable", api::events::disable))
+        .service(act("/endpoints/{id}/test", api::events::test))
+        .service(act("/endpoints/{id}/token", api::events::token))
         .service(act("/sources/{name}/poll", api::poll))
         .service(act("/sources/{name}/release", api::release))
         .service(read("/articles/{id}/deliveries", api::deliveries))

@@ -2,15 +2,18 @@
 //! come from `domain`, rows from `store`, bytes from `feed` and `notify`; nothing here knows HTTP or a timer.
 
 pub mod access;
+pub mod bounces;
 pub mod compose;
 pub mod deliver_mail;
 pub mod deliver_webhook;
 pub mod digest;
+pub mod events;
 pub mod explain;
 pub mod fan_out;
 pub mod holdings;
 pub mod ingest;
 pub mod inspect;
+pub mod judge;
 pub mod normalise;
 pub mod old;
 pub mod presence;

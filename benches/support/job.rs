@@ -11,7 +11,7 @@ use loa::clock::Clock;
 use loa::config::Config;
 use loa::domain::delivery::Channel;
 use loa::notify::message::Templates;
-use loa::notify::smtp::Pool;
+use loa::notify::smtp::relays::Relays;
 use loa::schedule::follow;
 use loa::service;
 use loa::store::engine::Store;
@@ -76,14 +76,13 @@ async fn deliver(task: &Task, times: &StoreTimes) {
     let keys = access::link_keys(&store, &clock).await.expect("the keys of links");
     let templates = Templates::load(task.templates.as_deref()).expect("the templates");
     let composer = Composer::new(store.clone(), config.site(), templates, service::sender(&config), keys);
-    let settings = service::relay(&config).expect("the relay's settings").expect("mails go to a relay");
-    let connections = settings.connections;
-    let pool = Pool::new(settings);
+    let relays = Relays::new(service::relays(&config).expect("the relay's settings"));
+    let connections = relays.connections();
     let mailer = Mailer::new(
         store.clone(),
         clock.clone(),
         composer,
-        Transport::Smtp(pool),
+        Transport::Smtp(relays),
         connections,
         wakes.clone(),
         metrics.clone(),

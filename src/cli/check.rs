@@ -7,14 +7,15 @@ use std::process::ExitCode;
 use super::count;
 use crate::clock::Clock;
 use crate::config::feeds::feed_files;
+use crate::config::sections::Transport;
 use crate::config::{Config, environment};
 use crate::domain::feed::FeedSpec;
 use crate::domain::selection::score::{ENOUGH, Labels, SHIPPED, Score, Set};
-use crate::notify::message::{Templates, sample};
+use crate::notify::message::{MessageError, Templates, sample};
 use crate::notify::smtp::Pool;
 use crate::notify::smtp::settings::Settings as SmtpSettings;
 use crate::service::sources::sources;
-use crate::service::{client, relay};
+use crate::service::{client, relays, signer, templates as mail_templates};
 use crate::source::{AnySource, Ask, Source};
 use crate::store::engine::Store;
 
@@ -31,7 +32,10 @@ pub(super) async fn check(file: Option<&Path>, offline: bool, clock: Clock) -> a
     if let Some(section) = &read.feeds {
         feeds(&mut report, &section.dir);
     }
-    templates(&mut report);
+    match &read.config {
+        Some(config) => templates(&mut report, mail_templates(config)),
+        None => templates(&mut report, Templates::load(None)),
+    }
     match &read.config {
         Some(config) => pointed_at(&mut report, config, offline, &clock).await,
         None => println!("-      sources, relay and database are checked once the configuration can be read"),
@@ -119,8 +123,8 @@ fn feeds(report: &mut Report, dir: &Path) -> Vec<FeedSpec> {
     feeds
 }
 
-fn templates(report: &mut Report) {
-    match Templates::load(None) {
+fn templates(report: &mut Report, loaded: Result<Templates, MessageError>) {
+    match loaded {
         Ok(templates) => {
             let faults = sample::check(&templates);
             for fault in &faults {
@@ -139,10 +143,12 @@ async fn pointed_at(report: &mut Report, config: &Config, offline: bool, clock: 
     if let Err(e) = client(config) {
         report.fault(format_args!("{e:#}"));
     }
-    let relay = relay(config).unwrap_or_else(|e| {
+    let relays = relays(config).unwrap_or_else(|e| {
         report.fault(format_args!("{e:#}"));
-        None
+        Vec::new()
     });
+    guard(report, config);
+    signatures(report, config);
     let (sources, faults) = sources(config);
     for fault in &faults {
         report.fault(fault);
@@ -153,12 +159,41 @@ async fn pointed_at(report: &mut Report, config: &Config, offline: bool, clock: 
     for (name, source) in sources {
         check_source(report, &name, &source, clock).await;
     }
-    if let Some(settings) = relay {
+    for (settings, _) in relays {
         check_relay(report, settings).await;
     }
     match Store::look(config.store.url.expose()).await {
         Ok(found) => report.fine(format_args!("database: {found}")),
         Err(e) => report.fault(format_args!("database: {e}")),
+    }
+}
+
+/// Who gets mail, where that is not everyone.
+fn guard(report: &mut Report, config: &Config) {
+    if config.site.production || matches!(config.email.transport, Transport::Folder(_)) {
+        return;
+    }
+    match &config.email.folder {
+        Some(folder) => println!(
+            "-      not production: mail goes to {} of [email] only, everyone else's into {}",
+            count(config.email.only.len(), "address or domain"),
+            folder.display()
+        ),
+        None => {
+            report.fault("[email] folder: missing; with [site] production = false, mails that are not sent lie there");
+        }
+    }
+}
+
+/// The keys, and what DNS must say of them.
+fn signatures(report: &mut Report, config: &Config) {
+    match signer(config) {
+        Ok(signer) => {
+            for key in signer.keys() {
+                report.fine(format_args!("DKIM key: publish in DNS  {} TXT \"{}\"", key.name(), key.record()));
+            }
+        }
+        Err(faults) => faults.iter().for_each(|fault| report.fault(fault)),
     }
 }
 

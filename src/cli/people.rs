@@ -369,7 +369,7 @@ pub(super) async fn export(store: &Store, site: &Site, file: Option<&Path>) -> a
 }
 
 /// A file of addresses is for its owner alone.
-fn private(path: &Path) -> std::io::Result<std::fs::File> {
+pub(super) fn private(path: &Path) -> std::io::Result<std::fs::File> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     // The mode above is for a new file; one that was there may be open to all.

@@ -6,13 +6,15 @@ use std::path::Path;
 use super::fault::{Fault, Place, remedy};
 use super::reader::Reader;
 use super::sections::{
-    DigestSection, EmailSection, FeedsSection, HubSection, IngestSection, LogFormat, LogSection, OLD_ADDRESS,
-    OldAddressSection, OldIds, RetentionSection, SECTIONS, SOURCE, SiteSection, SourceSection, StoreSection, Transport,
-    WebSection, WebhookSection,
+    BounceSection, DigestSection, DkimSection, EmailSection, FeedsSection, HubSection, IngestSection, LogFormat,
+    LogSection, OLD_ADDRESS, OldAddressSection, OldIds, RelaySection, RetentionSection, SECTIONS, SOURCE, SiteSection,
+    SourceSection, StoreSection, Transport, WebSection, WebhookSection,
 };
 use super::tree::{Entry, Node, Table, Value, to_toml};
 use super::value;
 use crate::domain::selection::day::Day;
+use crate::domain::staging::Listed;
+use crate::domain::verp::Template;
 use crate::feed::document::Format;
 use crate::text::xml::XmlText;
 
@@ -59,6 +61,7 @@ impl Sections<'_> {
             let authority = r.text("authority", value::authority);
             let language = r.text("language", value::language);
             let timezone = r.text("timezone", value::zone);
+            let production = r.boolean("production");
             let rights = r.optional("rights", value::filled).unwrap_or_default();
             let editor = r.optional_secret("editor", value::sender);
             let webmaster = r.optional_secret("webmaster", value::sender);
@@ -70,6 +73,7 @@ impl Sections<'_> {
                 authority: authority?,
                 language: language?,
                 timezone: timezone?,
+                production: production?,
                 rights: XmlText::new(&rights),
                 editor,
                 webmaster,
@@ -116,6 +120,11 @@ impl Sections<'_> {
             let connections = r.integer("connections", 1..=256);
             let rate = r.integer("rate", 0..=100_000);
             let hello = r.optional("hello", value::host);
+            let only = r.list("only", str::parse::<Listed>);
+            let templates = r.optional("templates", value::filled).map(|dir| base.join(dir));
+            let relays = r.each("relay", &["url", "url_file", "weight", "connections", "rate"], |r| relay(r, base));
+            let dkim = r.each("dkim", &["selector", "domain", "key"], |r| dkim(r, base));
+            let has_url = has_url || relays.as_ref().is_none_or(|r| !r.is_empty());
             match smtp {
                 Some(true) if !has_url => {
                     r.complain("url", "missing; transport = \"smtp\" needs it: \"smtp://host:25\"");
@@ -125,8 +134,45 @@ impl Sections<'_> {
                 }
                 _ => {}
             }
-            let transport = if smtp? { Transport::Smtp(url?) } else { Transport::Folder(base.join(folder?)) };
-            Some(EmailSection { transport, from: from?, reply_to, connections: connections?, rate: rate?, hello })
+            let folder = folder.map(|folder| base.join(folder));
+            let relays = relays?;
+            // Several relays make the short form superfluous.
+            let url = url.or_else(|| relays.first().map(|relay| relay.url.clone()));
+            let transport = if smtp? { Transport::Smtp(url?) } else { Transport::Folder(folder.clone()?) };
+            Some(EmailSection {
+                transport,
+                from: from?,
+                reply_to,
+                connections: connections?,
+                rate: rate?,
+                hello,
+                folder,
+                only: only?,
+                templates,
+                relays,
+                dkim: dkim?,
+            })
+        })
+    }
+
+    pub(super) fn bounce(&mut self) -> Option<BounceSection> {
+        self.read("bounce", |r, base| {
+            let (wanted, has_maildir, has_lmtp) = (r.has("address"), r.has("maildir"), r.has("lmtp"));
+            let address = r.optional("address", Template::parse);
+            let maildir = r.optional("maildir", value::filled).map(|path| base.join(path));
+            let lmtp = r.optional("lmtp", str::parse);
+            match (wanted, has_maildir || has_lmtp) {
+                (true, false) => r.complain(
+                    "address",
+                    "has no inlet, so nobody would read what comes back; set maildir or lmtp, or leave the address empty",
+                ),
+                (false, true) => r.complain(
+                    "address",
+                    "missing; maildir and lmtp need it: \"bounces+{token}@bantin.example.vn\"",
+                ),
+                _ => {}
+            }
+            Some(BounceSection { address, maildir, lmtp })
         })
     }
 
@@ -299,4 +345,32 @@ impl Sections<'_> {
             self.faults.push(Fault::new(entry.key, what));
         }
     }
+}
+
+/// One `[[email.relay]]`. Its address holds a password, which had better lie in a file of its own.
+fn relay(r: &mut Reader<'_>, base: &Path) -> Option<RelaySection> {
+    let plain = r.optional_secret("url", value::smtp_url);
+    let read = |file: &str| {
+        let text = std::fs::read_to_string(base.join(file))
+            .map_err(|e| format!("cannot be read: {e}; name a text file that loa may read"))?;
+        value::smtp_url(text.trim()).map_err(|why| format!("names a file whose address {why}"))
+    };
+    let from_file = r.optional("url_file", read);
+    let weight = if r.has("weight") { r.integer("weight", 1..=1000) } else { Some(1) };
+    let connections = r.optional_integer("connections", 1..=256);
+    let rate = r.optional_integer("rate", 0..=100_000);
+    let url = from_file.or(plain);
+    if url.is_none() {
+        r.complain("url", "missing; write url = \"smtp://host:25\", or url_file = \"/path\" if it holds a password");
+    }
+    Some(RelaySection { url: url?, weight: weight?, connections, rate })
+}
+
+/// One `[[email.dkim]]`. The key itself is read when mails are made.
+fn dkim(r: &mut Reader<'_>, base: &Path) -> Option<DkimSection> {
+    let place = r.place().clone();
+    let selector = r.text("selector", value::host);
+    let domain = r.optional("domain", value::host);
+    let key = r.text("key", value::filled);
+    Some(DkimSection { selector: selector?, domain, key: base.join(key?), place })
 }

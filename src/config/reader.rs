@@ -125,6 +125,39 @@ impl<'f> Reader<'f> {
         None
     }
 
+    /// Every table of a list of tables, such as `[[email.relay]]`; absent means none.
+    pub(super) fn each<T>(
+        &mut self,
+        key: &str,
+        known: &'static [&'static str],
+        read: impl Fn(&mut Reader<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let Some(entry) = self.take(key) else { return Some(Vec::new()) };
+        let label = format!("[[{}.{key}]]", self.label.trim_matches(['[', ']']));
+        let Value::Array(nodes) = entry.node.value else {
+            self.fault(entry.node.place, key, &format!("must be a list of tables; write {label} with two brackets"));
+            return None;
+        };
+        let count = nodes.len();
+        let mut all = Vec::with_capacity(count);
+        for node in nodes {
+            let Value::Table(table) = node.value else {
+                self.fault(node.place, key, &format!("must be a table; write {label} on a line of its own"));
+                continue;
+            };
+            let mut reader = Reader::new(label.clone(), known, table, node.place, self.faults);
+            let one = read(&mut reader);
+            reader.finish();
+            all.extend(one);
+        }
+        (all.len() == count).then_some(all)
+    }
+
+    /// Where the table stands.
+    pub(super) const fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Whether the key is there with something in it.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.get(key).is_some_and(|entry| !is_empty(&entry.node))

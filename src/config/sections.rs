@@ -16,8 +16,11 @@ use super::secret::SecretUrl;
 use super::value::Sender;
 use crate::domain::digest::WeekTime;
 use crate::domain::selection::day::Day;
+use crate::domain::staging::Listed;
 use crate::domain::subscriber::Locale;
+use crate::domain::verp::Template;
 use crate::feed::document::Format;
+use crate::notify::inbound::lmtp::Address;
 use crate::text::xml::XmlText;
 
 /// The name of the section that may stand many times.
@@ -27,15 +30,44 @@ pub(super) const SOURCE: &str = "source";
 pub(super) const OLD_ADDRESS: &str = "old_address";
 
 /// Every other section with its keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
     (
         "site",
-        &["title", "base_url", "authority", "language", "timezone", "rights", "editor", "webmaster", "icon", "logo"],
+        &[
+            "title",
+            "base_url",
+            "authority",
+            "language",
+            "timezone",
+            "production",
+            "rights",
+            "editor",
+            "webmaster",
+            "icon",
+            "logo",
+        ],
     ),
     ("web", &["listen", "admin", "workers", "trusted_proxies"]),
     ("store", &["url"]),
     ("feeds", &["dir", "each_category", "items"]),
-    ("email", &["transport", "url", "folder", "from", "reply_to", "connections", "rate", "hello"]),
+    (
+        "email",
+        &[
+            "transport",
+            "url",
+            "folder",
+            "from",
+            "reply_to",
+            "connections",
+            "rate",
+            "hello",
+            "only",
+            "templates",
+            "relay",
+            "dkim",
+        ],
+    ),
+    ("bounce", &["address", "maildir", "lmtp"]),
     ("digest", &["daily", "weekly"]),
     ("webhook", &["allow", "timeout"]),
     ("hub", &["enabled", "allow"]),
@@ -57,6 +89,8 @@ pub struct SiteSection {
     pub language: Locale,
     /// Zone of dates and digests.
     pub timezone: TimeZone,
+    /// Whether mail goes to everyone; else only to those whom `[email] only` lists.
+    pub production: bool,
     /// Whose the content is; may be empty.
     pub rights: XmlText,
     /// Who answers for the content, publicly.
@@ -191,6 +225,53 @@ pub struct EmailSection {
     pub rate: u32,
     /// The name given in EHLO, if not the host of the site.
     pub hello: Option<String>,
+    /// Where mails lie that are not sent.
+    pub folder: Option<PathBuf>,
+    /// Who gets mail outside production.
+    pub only: Vec<Listed>,
+    /// The operator's own templates.
+    pub templates: Option<PathBuf>,
+    /// Every `[[email.relay]]`; then `url` does not count.
+    pub relays: Vec<RelaySection>,
+    /// Every `[[email.dkim]]`.
+    pub dkim: Vec<DkimSection>,
+}
+
+/// `[[email.relay]]`: one of several relays.
+#[derive(Clone, Debug)]
+pub struct RelaySection {
+    /// `smtp://…` or `smtps://…`.
+    pub url: SecretUrl,
+    /// Its share of the mails.
+    pub weight: u32,
+    /// Connections to it, at most; nothing means as `[email]` says.
+    pub connections: Option<usize>,
+    /// Mails a second to it, at most; nothing means as `[email]` says.
+    pub rate: Option<u32>,
+}
+
+/// `[[email.dkim]]`: one signature under every mail.
+#[derive(Clone, Debug)]
+pub struct DkimSection {
+    /// Below which name in the domain the public key is published.
+    pub selector: String,
+    /// The domain that signs; nothing means that of `from`.
+    pub domain: Option<String>,
+    /// The PEM file of the private key.
+    pub key: PathBuf,
+    /// Where it stands, for faults of the key.
+    pub place: Place,
+}
+
+/// `[bounce]`: where mails come back.
+#[derive(Clone, Debug, Default)]
+pub struct BounceSection {
+    /// The form of their addresses; nothing: they come back to the sender's own address, and nobody reads them here.
+    pub address: Option<Template>,
+    /// A Maildir into which a mail server delivers them.
+    pub maildir: Option<PathBuf>,
+    /// Where loa takes them by LMTP.
+    pub lmtp: Option<Address>,
 }
 
 /// `[digest]`: when digests are due.

@@ -409,3 +409,30 @@ fn old_addresses_are_read_and_their_faults_told() {
         assert!(told.iter().any(|t| t.contains(part)), "{part} not in {told:#?}");
     }
 }
+
+#[test]
+fn several_relays_have_weights_and_their_passwords_lie_in_files() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let secret = dir.path().join("relay");
+    fs::write(&secret, "smtps://an:hush@b.example.vn\n").expect("a file");
+    let text = format!(
+        "[email]\ntransport = \"smtp\"\n[[email.relay]]\nurl = \"smtp://a.example.vn\"\nweight = 3\n\
+         [[email.relay]]\nurl_file = \"{}\"\nconnections = 2\n",
+        secret.display()
+    );
+    let relays = load(&text, &[]).expect("right").email.relays;
+    assert_eq!(relays.iter().map(|r| r.weight).collect::<Vec<_>>(), [3, 1]);
+    assert_eq!(relays[1].url.expose(), "smtps://an:hush@b.example.vn");
+    assert_eq!((relays[0].connections, relays[1].connections), (None, Some(2)));
+    for (wrong, told) in [
+        ("weigth = 3\nurl = \"smtp://a\"", "did you mean \"weight\""),
+        ("weight = 0\nurl = \"smtp://a\"", "weight: must be a whole number from 1"),
+        ("weight = 1", "url: missing"),
+        ("url_file = \"/no/such/file\"", "cannot be read"),
+    ] {
+        let faults = load(&format!("[email]\n[[email.relay]]\n{wrong}\n"), &[]).expect_err(wrong).to_string();
+        assert!(faults.contains("[[email.relay]]") && faults.contains(told), "{faults}");
+    }
+    let faults = load("[email]\nrelay = 3\n", &[]).expect_err("no list").to_string();
+    assert!(faults.contains("two brackets"), "{faults}");
+}

@@ -130,9 +130,24 @@ const HOUR: u64 = 3600;
 const EMAIL_WAITS: [u64; 10] =
     [MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 4 * HOUR, 6 * HOUR, 6 * HOUR];
 
-/// Waits between tries of a webhook, after the Standard Webhooks schedule: about three days in all.
-const WEBHOOK_WAITS: [u64; 9] =
-    [5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR];
+/// Waits between tries of a webhook, after the Standard Webhooks schedule, but never more than ten hours: 77.6 hours in all.
+const WEBHOOK_WAITS: [u64; 12] = [
+    5,
+    5 * MINUTE,
+    30 * MINUTE,
+    2 * HOUR,
+    5 * HOUR,
+    10 * HOUR,
+    10 * HOUR,
+    10 * HOUR,
+    10 * HOUR,
+    10 * HOUR,
+    10 * HOUR,
+    10 * HOUR,
+];
+
+/// How long an endpoint may fail without one success before it is disabled and its owner told.
+pub const HOPELESS: Duration = Duration::from_secs(75 * HOUR);
 
 /// The longest wait that a receiver can ask for by `Retry-After`.
 const LONGEST_WISH: Duration = Duration::from_secs(24 * HOUR);
@@ -149,13 +164,29 @@ pub fn next_attempt(
     after: Option<Duration>,
     fraction: f64,
 ) -> Option<Timestamp> {
-    let waits: &[u64] = match channel {
+    let nth = usize::try_from(attempts.max(1) - 1).unwrap_or(usize::MAX);
+    let wait = Duration::from_secs(*waits(channel).get(nth)?).mul_f64(spread(fraction));
+    Some(now.plus(wait.max(after.unwrap_or_default().min(LONGEST_WISH))))
+}
+
+/// How long a receiver that failed in `rounds` rounds after its patience was used up is left in peace, spread in the same
+/// way: the schedule of one event, and at its end the longest wait again and again.
+#[must_use]
+pub fn rest(channel: Channel, rounds: i64, fraction: f64) -> Duration {
+    let waits = waits(channel);
+    let nth = usize::try_from(rounds.max(0)).unwrap_or(usize::MAX).min(waits.len() - 1);
+    Duration::from_secs(waits[nth]).mul_f64(spread(fraction))
+}
+
+fn spread(fraction: f64) -> f64 {
+    fraction.clamp(0.0, 1.0).mul_add(0.4, 0.8)
+}
+
+const fn waits(channel: Channel) -> &'static [u64] {
+    match channel {
         Channel::Email => &EMAIL_WAITS,
         Channel::Webhook => &WEBHOOK_WAITS,
-    };
-    let nth = usize::try_from(attempts.max(1) - 1).unwrap_or(usize::MAX);
-    let wait = Duration::from_secs(*waits.get(nth)?).mul_f64(fraction.clamp(0.0, 1.0).mul_add(0.4, 0.8));
-    Some(now.plus(wait.max(after.unwrap_or_default().min(LONGEST_WISH))))
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +207,15 @@ mod tests {
             let days = now.millis() / 86_400_000;
             assert!(days <= 3, "{channel:?} ends after {days} days");
         }
+    }
+
+    #[test]
+    fn webhooks_are_tried_from_five_seconds_on_for_three_days_and_never_rest_longer_than_ten_hours() {
+        let waits: Vec<u64> = (0..12).map(|round| rest(Channel::Webhook, round, 0.5).as_secs()).collect();
+        assert_eq!((waits[0], waits[11]), (5, 10 * HOUR));
+        assert!(waits.is_sorted() && waits.iter().sum::<u64>() > HOPELESS.as_secs());
+        assert_eq!(rest(Channel::Webhook, 99, 1.0), Duration::from_hours(12), "a fifth longer by chance");
+        assert_eq!(next_attempt(Channel::Webhook, 13, Timestamp::from_millis(0), None, 0.5), None);
     }
 
     #[test]

@@ -43,6 +43,16 @@ impl KeyRing {
         (!keys.is_empty()).then_some(Self(keys))
     }
 
+    /// The key that signs, and its id.
+    pub(super) fn newest(&self) -> (u8, &[u8; 32]) {
+        (self.0[0].0, &self.0[0].1)
+    }
+
+    /// The key with this id.
+    pub(super) fn key(&self, id: u8) -> Option<&[u8; 32]> {
+        self.0.iter().find(|(own, _)| *own == id).map(|(_, key)| key)
+    }
+
     /// The token for a link.
     #[must_use]
     pub fn sign(&self, link: Link) -> String {

@@ -205,6 +205,8 @@ pub enum EndReason {
     Erased,
     /// The address does not exist or refuses us for good.
     Undeliverable,
+    /// The person told their provider that our mail is spam.
+    Complained,
     /// An operator ended it.
     Operator,
     /// The feed is no longer declared.
@@ -222,6 +224,7 @@ impl EndReason {
             Self::Changed => "changed",
             Self::Erased => "erased",
             Self::Undeliverable => "undeliverable",
+            Self::Complained => "complained",
             Self::Operator => "operator",
             Self::FeedRetired => "feed_retired",
             Self::EndpointGone => "endpoint_gone",

@@ -1,9 +1,11 @@
 //! The client: one call, one deadline, one answer of bounded size, over a connection to vetted addresses. Never
 //! repeats a request that may have been received (a GET on a connection that was just being closed excepted).
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -11,7 +13,7 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request};
 use tokio::time::{Instant, timeout_at};
-use url::{Position, Url};
+use url::{Host, Position, Url};
 
 use super::connect::Connector;
 use super::fault::Fault;
@@ -23,6 +25,9 @@ use super::tls::{self, TlsSetupError};
 /// How long the body of an answer to a POST is read at most: by then the status has said all that matters, and a
 /// receiver that drips must not hold its slot until the deadline.
 const BODY_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Host names whose machine is remembered.
+const MOST_PEERS: usize = 10_000;
 
 /// How a client calls.
 #[derive(Clone, Debug)]
@@ -97,6 +102,8 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     connector: Connector,
     pool: Pool,
+    /// Which machine each host name led to last.
+    peers: Mutex<HashMap<String, IpAddr>>,
     timeout: Duration,
     max_body: usize,
     user_agent: HeaderValue,
@@ -134,7 +141,14 @@ impl Client {
             patience: connect_timeout,
             lifetime: max_age + timeout,
         };
-        Ok(Self(Arc::new(Inner { connector, pool: Pool::new(max_age), timeout, max_body, user_agent })))
+        Ok(Self(Arc::new(Inner {
+            connector,
+            pool: Pool::new(max_age),
+            peers: Mutex::default(),
+            timeout,
+            max_body,
+            user_agent,
+        })))
     }
 
     /// Whether this URL may be called now, asking the name server but connecting to nothing: the check to make when an
@@ -145,6 +159,17 @@ impl Client {
     pub async fn vet(&self, url: &Url) -> Result<(), Fault> {
         let target = self.0.connector.guard.target(url)?;
         self.0.connector.addresses(&target).await.map(drop)
+    }
+
+    /// The machine that calls to this URL go to, as far as it is known: the address in it, or the one that its name led
+    /// to last. Several names may lead to one machine.
+    #[must_use]
+    pub fn peer(&self, url: &Url) -> Option<IpAddr> {
+        match url.host()? {
+            Host::Ipv4(ip) => Some(ip.into()),
+            Host::Ipv6(ip) => Some(ip.into()),
+            Host::Domain(name) => self.0.peers().get(name).copied(),
+        }
     }
 
     /// Sends `body` and brings the status and the first [`Settings::max_body`] bytes of the answer. Once a status has
@@ -186,6 +211,20 @@ impl Client {
 }
 
 impl Inner {
+    fn remember(&self, host: &str, peer: IpAddr) {
+        let mut peers = self.peers();
+        if peers.get(host) != Some(&peer) {
+            if peers.len() >= MOST_PEERS {
+                peers.clear();
+            }
+            peers.insert(host.to_owned(), peer);
+        }
+    }
+
+    fn peers(&self) -> MutexGuard<'_, HashMap<String, IpAddr>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn request(
         &self,
         method: Method,
@@ -218,13 +257,14 @@ impl Inner {
     ) -> Result<(Key, Connection, hyper::Response<Incoming>), Fault> {
         let key: Key = (target.tls, target.host.to_string(), target.port);
         loop {
-            let (mut connection, used) = match self.pool.take(&key) {
-                Some(connection) => {
-                    // Lets the connection's own task notice first that the peer has closed it meanwhile.
-                    tokio::task::yield_now().await;
-                    (connection, true)
-                }
-                None => (self.connector.open(target).await?, false),
+            let (mut connection, used) = if let Some(connection) = self.pool.take(&key) {
+                // Lets the connection's own task notice first that the peer has closed it meanwhile.
+                tokio::task::yield_now().await;
+                (connection, true)
+            } else {
+                let connection = self.connector.open(target).await?;
+                self.remember(&key.1, connection.peer);
+                (connection, false)
             };
             if let Err(error) = connection.sender.ready().await {
                 if used {

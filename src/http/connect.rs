@@ -49,7 +49,7 @@ impl Connector {
                 Ok(Ok(socket)) => {
                     // A request goes out in one piece; waiting for more to send only delays it.
                     let _ = socket.set_nodelay(true);
-                    return self.speak(target, socket).await;
+                    return self.speak(target, ip, socket).await;
                 }
                 Ok(Err(error)) => last = Some(Fault::connect(&error)),
                 Err(_) => last = Some(Fault::Timeout { offered: false }),
@@ -73,9 +73,9 @@ impl Connector {
         if found.is_empty() { Err(Fault::dns(&"the name has no address")) } else { Ok(found) }
     }
 
-    async fn speak(&self, target: &Target, socket: TcpStream) -> Result<Connection, Fault> {
+    async fn speak(&self, target: &Target, peer: IpAddr, socket: TcpStream) -> Result<Connection, Fault> {
         if !target.tls {
-            return self.drive(TokioIo::new(socket)).await;
+            return self.drive(TokioIo::new(socket), peer).await;
         }
         let name = match &target.host {
             Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
@@ -84,13 +84,17 @@ impl Connector {
             Host::Ipv6(ip) => ServerName::IpAddress(IpAddr::V6(*ip).into()),
         };
         match timeout(self.patience, self.tls.connect(name, socket)).await {
-            Ok(Ok(stream)) => self.drive(TokioIo::new(stream)).await,
+            Ok(Ok(stream)) => self.drive(TokioIo::new(stream), peer).await,
             Ok(Err(error)) => Err(Fault::of_handshake(&error)),
             Err(_) => Err(Fault::Timeout { offered: false }),
         }
     }
 
-    async fn drive<S: Read + Write + Send + Unpin + 'static>(&self, stream: S) -> Result<Connection, Fault> {
+    async fn drive<S: Read + Write + Send + Unpin + 'static>(
+        &self,
+        stream: S,
+        peer: IpAddr,
+    ) -> Result<Connection, Fault> {
         let (sender, connection) = http1::Builder::new()
             .max_headers(MAX_HEADERS)
             .max_header_size(MAX_HEAD)
@@ -104,6 +108,6 @@ impl Connector {
             // Whatever breaks the connection is also told to the call that uses it.
             let _ = timeout(lifetime, connection).await;
         });
-        Ok(Connection { sender, driver: driver.abort_handle(), born: Instant::now() })
+        Ok(Connection { sender, driver: driver.abort_handle(), born: Instant::now(), peer })
     }
 }

@@ -2,6 +2,7 @@
 //! after a minute, however busy. Never decides whether a target may be called.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// Idle connections kept for one target.
-const PER_TARGET: usize = 2;
+const PER_TARGET: usize = 64;
 
 /// Idle connections kept in all.
-const IN_ALL: usize = 256;
+const IN_ALL: usize = 1_024;
 
 /// Where a connection leads: TLS or not, host, port.
 pub(super) type Key = (bool, String, u16);
@@ -26,6 +27,8 @@ pub(super) struct Connection {
     /// The task that moves its bytes.
     pub driver: AbortHandle,
     pub born: Instant,
+    /// The machine at its other end.
+    pub peer: IpAddr,
 }
 
 impl Drop for Connection {
@@ -37,7 +40,14 @@ impl Drop for Connection {
 /// Idle connections by target.
 pub(super) struct Pool {
     max_age: Duration,
-    idle: Mutex<HashMap<Key, Vec<Connection>>>,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Default)]
+struct Idle {
+    by_target: HashMap<Key, Vec<Connection>>,
+    /// In all.
+    count: usize,
 }
 
 impl Pool {
@@ -47,11 +57,13 @@ impl Pool {
 
     /// An idle connection to this target that is open and young enough.
     pub fn take(&self, key: &Key) -> Option<Connection> {
-        let mut idle = self.idle();
-        let list = idle.get_mut(key)?;
+        let idle = &mut *self.idle();
+        let list = idle.by_target.get_mut(key)?;
+        let before = list.len();
         let found = std::iter::from_fn(|| list.pop()).find(|c| self.is_usable(c));
+        idle.count -= before - list.len();
         if list.is_empty() {
-            idle.remove(key);
+            idle.by_target.remove(key);
         }
         found
     }
@@ -61,20 +73,22 @@ impl Pool {
         if !self.is_usable(&connection) {
             return;
         }
-        let mut idle = self.idle();
+        let idle = &mut *self.idle();
         // Every connection's driver ends by itself soon after `max_age`, so this bound is about bursts only.
-        if idle.values().map(Vec::len).sum::<usize>() >= IN_ALL {
-            idle.retain(|_, list| {
+        if idle.count >= IN_ALL {
+            idle.by_target.retain(|_, list| {
                 list.retain(|c| self.is_usable(c));
                 !list.is_empty()
             });
+            idle.count = idle.by_target.values().map(Vec::len).sum();
         }
-        if idle.values().map(Vec::len).sum::<usize>() >= IN_ALL {
+        if idle.count >= IN_ALL {
             return;
         }
-        let list = idle.entry(key).or_default();
+        let list = idle.by_target.entry(key).or_default();
         if list.len() < PER_TARGET {
             list.push(connection);
+            idle.count += 1;
         }
     }
 
@@ -82,7 +96,7 @@ impl Pool {
         !connection.sender.is_closed() && connection.born.elapsed() < self.max_age
     }
 
-    fn idle(&self) -> MutexGuard<'_, HashMap<Key, Vec<Connection>>> {
+    fn idle(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,10 +2,13 @@
 //! message id and tokens are then spliced in at about the cost of copying it. Never words a mail, never sends one, and
 //! knows no reader beyond one call.
 
+pub mod dkim;
 mod encoded;
 pub mod id;
 pub mod sender;
 mod splice;
+
+use std::sync::Arc;
 
 use lettre::Message;
 use lettre::address::Envelope;
@@ -16,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::domain::link::TOKEN_LEN;
 use crate::domain::site::Site;
 use crate::domain::subscriber::{EmailAddress, Frequency};
+use crate::notify::email::dkim::{Begun, Signer, is_canonical};
 use crate::notify::email::encoded::{phrase, unstructured};
 use crate::notify::email::sender::Sender;
 use crate::notify::email::splice::{Patch, patches};
@@ -53,6 +57,8 @@ pub struct Personal<'a> {
     pub manage_token: &'a str,
     /// Token of one-click unsubscribe, [`TOKEN_LEN`] characters; not looked at when the mail has no such link.
     pub unsubscribe_token: &'a str,
+    /// The address to which a mail ends the same (RFC 2369 §3.2), if there is a mailbox for it.
+    pub unsubscribe_mail: Option<&'a str>,
 }
 
 /// Why a mail could not be made. Its content or the sender must change; trying again does not help.
@@ -74,6 +80,8 @@ pub struct Prepared {
     shared: Vec<u8>,
     /// The base64 lines that hold marks.
     patches: Vec<Patch>,
+    /// Who signs it, and the hash of what is the same in every reader's body.
+    signing: Option<(Arc<Signer>, Option<Begun>)>,
 }
 
 impl Prepared {
@@ -106,16 +114,32 @@ impl Prepared {
             Purpose::Answer => Vec::new(),
         };
         let id_end = format!("@{}>\r\n", sender.address.domain()).into_bytes();
-        Ok(Self { id_end, unsubscribe, shared, patches: patches_of_both })
+        Ok(Self { id_end, unsubscribe, shared, patches: patches_of_both, signing: None })
     }
 
-    /// Appends one reader's mail to `out`: CRLF line ends, no dot-stuffing. Allocates nothing but room in `out`.
+    /// The same mail, signed for each reader by all keys of `signer`.
+    #[must_use]
+    pub fn signed(mut self, signer: &Arc<Signer>) -> Self {
+        if signer.keys().is_empty() {
+            return self;
+        }
+        let begun = after_blank_line(&self.shared, 0).filter(|at| is_canonical(&self.shared[*at..])).map(|body| {
+            let same = self.patches.first().map_or(self.shared.len(), Patch::place);
+            Begun::new(&self.shared[body..same.max(body)])
+        });
+        self.signing = Some((Arc::clone(signer), begun));
+        self
+    }
+
+    /// Appends one reader's mail to `out`: CRLF line ends, no dot-stuffing. Without a signature it allocates nothing but
+    /// room in `out`.
     ///
     /// # Panics
     /// When a token that the mail holds is not [`TOKEN_LEN`] characters: the rest of the mail would be garbled, and
     /// tokens of another length are never made.
     pub fn write(&self, personal: &Personal<'_>, out: &mut Vec<u8>) {
         out.reserve(self.shared.len() + self.unsubscribe.len() + 512);
+        let top = out.len();
         out.extend_from_slice(b"To: <");
         out.extend_from_slice(personal.to.as_str().as_bytes());
         out.extend_from_slice(b">\r\nMessage-ID: <");
@@ -131,12 +155,22 @@ impl Prepared {
         if !self.unsubscribe.is_empty() {
             out.extend_from_slice(&self.unsubscribe);
             out.extend_from_slice(token(personal.unsubscribe_token));
+            if let Some(mail) = personal.unsubscribe_mail {
+                out.extend_from_slice(b">,\r\n <mailto:");
+                out.extend(mail.bytes().filter(|b| b.is_ascii_alphanumeric() || b"@._-+".contains(b)));
+                out.extend_from_slice(b"?subject=unsubscribe");
+            }
             out.extend_from_slice(b">\r\n");
         }
         let start = out.len();
         out.extend_from_slice(&self.shared);
         for patch in &self.patches {
             patch.apply(personal, &mut out[start..]);
+        }
+        // Over the exact bytes that go out, so it comes last and stands first.
+        if let Some((signer, begun)) = &self.signing {
+            let signatures = signer.sign_from(&out[top..], begun.as_ref());
+            out.splice(top..top, signatures.into_bytes());
         }
     }
 }

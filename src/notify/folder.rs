@@ -26,6 +26,12 @@ impl Folder {
         Self { path: path.into() }
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes one mail. `name_hint` is its Message-ID, with or without angle brackets; the same one gives the same file.
     /// A file is readable by its owner only (mode 0600), for it holds a person's address and links.
     pub async fn deliver(&self, name_hint: &str, message: &[u8]) -> Outcome {

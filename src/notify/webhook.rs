@@ -6,8 +6,9 @@
 //! target that loa may not call.
 
 pub mod event;
+pub mod pace;
+pub mod schema;
 pub mod secret;
-pub mod slots;
 
 use std::time::Duration;
 

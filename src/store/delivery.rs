@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde::Serialize;
 use sqlx::FromRow;
 
+use super::bounce::write_reply;
 use super::engine::{Result, Store, Tx, alone, exec, read, to_json};
+use super::push;
 use crate::clock::Timestamp;
 use crate::domain::delivery::{Channel, Lane};
 
@@ -40,6 +42,8 @@ pub struct Claimed {
     pub opt_in_id: Option<i64>,
     /// Tries so far, this one included.
     pub attempts: i64,
+    /// Tries before this one that ended in doubt: the message may have arrived already.
+    pub doubts: i64,
     /// When it was made: the date of the mail, the same on every retry.
     pub created_at: i64,
     /// The revision by the change that caused it; 0 without one. Part of ids that stay the same on every retry.
@@ -96,6 +100,9 @@ pub struct Settle {
     pub cause: Option<&'static str>,
     /// The receiver's reply or the fault, shortened.
     pub detail: String,
+    /// What the reply says of the address, as a word of [`crate::domain::bounce::Cause`], if it says anything.
+    #[serde(skip)]
+    pub bounce: Option<&'static str>,
 }
 
 /// A change that was not fanned out yet.
@@ -118,7 +125,7 @@ pub struct QueueDepth {
     pub lane: String,
     /// Unfinished deliveries.
     pub pending: i64,
-    /// When the oldest of them was due, UTC milliseconds.
+    /// When the oldest of them was due, UTC milliseconds; not of receivers that fail or are disabled.
     pub oldest: i64,
 }
 
@@ -135,6 +142,7 @@ const FAN_OUT_PEOPLE: &str = "
     JOIN subscription s ON s.feed_id = fa.feed_id AND s.channel = 'email' AND s.frequency = 'immediate'
                        AND s.state = 'confirmed' AND s.since <= ch.seen_at
     WHERE ch.id = $1 AND ch.people AND ch.kind <> 'withdrawn'
+      AND s.subscriber_id NOT IN (SELECT x.subscriber_id FROM suppression x WHERE x.subscriber_id IS NOT NULL)
     ON CONFLICT DO NOTHING";
 
 // A mail that was cancelled while it was on its way (its article went and came back meanwhile) is that mail again: a second
@@ -198,6 +206,9 @@ macro_rules! claim {
         COALESCE((SELECT s.public_id FROM subscriber s WHERE s.id = delivery.subscriber_id), 0) AS public_id,
         COALESCE((SELECT s.locale FROM subscriber s WHERE s.id = delivery.subscriber_id), 'vi') AS locale,
         COALESCE((SELECT ch.revision FROM change ch WHERE ch.id = delivery.change_id), 0) AS revision,
+        CASE WHEN attempts > 1 THEN
+            (SELECT count(*) FROM attempt t WHERE t.delivery_id = delivery.id AND t.cause = 'in_doubt')
+        ELSE 0 END AS doubts,
         CASE WHEN channel = 'email' AND kind = 'published' THEN
             (SELECT string_agg(CAST(fa.feed_id AS TEXT), ',' ORDER BY fa.feed_id)
              FROM subscription w
@@ -279,6 +290,9 @@ impl Store {
         let people = exec!(&mut tx, sqlx::query(FAN_OUT_PEOPLE).bind(change_id).bind(now.0))?;
         exec!(&mut tx, sqlx::query(HOLD_PAUSED).bind(change_id).bind(now.0))?;
         let endpoints = exec!(&mut tx, sqlx::query(FAN_OUT_ENDPOINTS).bind(change_id).bind(now.0))?;
+        if endpoints > 0 {
+            push::number(self, &mut tx, change_id).await?;
+        }
         tx.commit().await?;
         Ok(Some(people + endpoints))
     }
@@ -381,14 +395,19 @@ impl Store {
         Ok(due.map(Timestamp))
     }
 
-    /// What waits, by channel and lane.
+    /// What waits, by channel and lane, as of `now`. What waits for a receiver that is disabled or left in peace does not
+    /// count as overdue: others are not held up by it.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_depth(&self) -> Result<Vec<QueueDepth>> {
+    pub async fn queue_depth(&self, now: Timestamp) -> Result<Vec<QueueDepth>> {
         Ok(read!(self, p => sqlx::query_as("
-            SELECT channel, lane, count(*) AS pending, min(due_at) AS oldest FROM delivery
-            WHERE state = 'pending' GROUP BY channel, lane ORDER BY channel, lane").fetch_all(p))?)
+            SELECT channel, lane, count(*) AS pending,
+                COALESCE(min(CASE WHEN channel = 'webhook' AND EXISTS (
+                    SELECT 1 FROM push_queue q WHERE q.subscriber_id = delivery.subscriber_id
+                    AND (q.rests_until > $1 OR q.failures > 0)) THEN NULL ELSE due_at END), $1) AS oldest
+            FROM delivery WHERE state = 'pending' GROUP BY channel, lane ORDER BY channel, lane")
+            .bind(now.0).fetch_all(p))?)
     }
 
     /// How many deliveries are in each state, by channel, kind, state and cause.
@@ -456,6 +475,9 @@ const fn is_failed_try(line: &Settle) -> bool {
 async fn write_attempts(tx: &mut Tx, batch: &[Settle], now: Timestamp) -> Result<()> {
     for line in batch.iter().filter(|l| is_failed_try(l)) {
         exec!(tx, sqlx::query(ATTEMPT).bind(line.id).bind(now.0).bind(line.cause.unwrap_or("")).bind(&line.detail))?;
+        if let Some(cause) = line.bounce {
+            write_reply(tx, line.id, cause, &line.detail, now).await?;
+        }
     }
     Ok(())
 }

@@ -137,6 +137,7 @@ impl Store {
         Ok(read!(self, p => sqlx::query_as("
             SELECT id, subscriber_id, feed_id, told_until FROM subscription
             WHERE subscriber_id > $1 AND channel = 'email' AND frequency = $2 AND state = 'confirmed'
+              AND subscriber_id NOT IN (SELECT x.subscriber_id FROM suppression x WHERE x.subscriber_id IS NOT NULL)
             ORDER BY subscriber_id, feed_id LIMIT $3")
             .bind(run.cursor).bind(&run.frequency).bind(limit).fetch_all(p))?)
     }

@@ -2,7 +2,8 @@
 
 use sqlx::FromRow;
 
-use super::engine::{Result, Store, exec, read, tx};
+use super::engine::{Result, Store, exec, read, to_json, tx};
+use super::push;
 use crate::clock::Timestamp;
 use crate::domain::subscriber::EndReason;
 
@@ -25,6 +26,10 @@ pub struct Endpoint {
     pub disabled_at: Option<i64>,
     /// Why it was disabled.
     pub disabled_reason: Option<String>,
+    /// How much an event says: `thin` or `full`.
+    pub payload: String,
+    /// The hash of the token by which its site catches up, if it has one.
+    pub token_hash: Option<String>,
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -49,9 +54,29 @@ pub struct NewEndpoint<'a> {
 }
 
 const SELECT: &str = "
-    SELECT subscriber_id, public_id, name, url, secret, created_at, disabled_at, disabled_reason
+    SELECT subscriber_id, public_id, name, url, secret, created_at, disabled_at, disabled_reason, payload, token_hash
     FROM endpoint WHERE deleted_at IS NULL AND ($1 = '' OR public_id = $1) AND ($2 < 0 OR subscriber_id = $2)
     ORDER BY subscriber_id";
+
+const OF_SUBSCRIBERS: &str = "
+    SELECT subscriber_id, public_id, name, url, secret, created_at, disabled_at, disabled_reason, payload, token_hash
+    FROM endpoint WHERE deleted_at IS NULL AND subscriber_id IN (SELECT value FROM json_each($1))";
+const OF_SUBSCRIBERS_JSONB: &str = "
+    SELECT subscriber_id, public_id, name, url, secret, created_at, disabled_at, disabled_reason, payload, token_hash
+    FROM endpoint WHERE deleted_at IS NULL
+      AND subscriber_id = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb) AS value))";
+
+/// How an endpoint catches up on what waited for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CatchUp {
+    /// Everything, in its order.
+    Oldest,
+    /// Everything, the newest articles first.
+    Newest,
+    /// One event that names all articles.
+    Digest,
+}
 
 impl Store {
     /// Makes an endpoint with its subscriptions. Answers its subscriber id.
@@ -77,6 +102,7 @@ impl Store {
             .bind(new.secret)
             .bind(now.0)
         )?;
+        push::begin_queue(&mut tx, id).await?;
         for feed in new.feeds {
             exec!(
                 &mut tx,
@@ -138,7 +164,7 @@ impl Store {
     pub async fn delete_endpoint(&self, public_id: &str, now: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
         let id: Option<i64> = tx!(&mut tx, c => sqlx::query_scalar(
-            "UPDATE endpoint SET deleted_at = $2, secret = '' WHERE public_id = $1 AND deleted_at IS NULL RETURNING subscriber_id")
+            "UPDATE endpoint SET deleted_at = $2, secret = '', token_hash = NULL WHERE public_id = $1 AND deleted_at IS NULL RETURNING subscriber_id")
             .bind(public_id).bind(now.0).fetch_optional(c))?;
         let Some(id) = id else { return Ok(false) };
         exec!(
@@ -167,15 +193,107 @@ impl Store {
         Ok(true)
     }
 
-    /// Marks an endpoint as disabled: nothing is posted to it until it is enabled; its events wait.
+    /// The endpoints that are these subscribers.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn disable_endpoint(&self, subscriber_id: i64, reason: &str, now: Timestamp) -> Result<()> {
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn endpoints_of(&self, subscribers: &[i64]) -> Result<Vec<Endpoint>> {
+        let sql = self.pick(OF_SUBSCRIBERS, OF_SUBSCRIBERS_JSONB);
+        Ok(read!(self, p => sqlx::query_as(sql).bind(to_json(&subscribers)?).fetch_all(p))?)
+    }
+
+    /// Disables an endpoint: nothing is posted to it until it is enabled; its events wait, and are counted on. Its last
+    /// event says so, for whoever catches up. `false` if it is disabled already.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn disable_endpoint(&self, subscriber_id: i64, reason: &str, now: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
-        exec!(&mut tx, sqlx::query("
-            UPDATE endpoint SET disabled_at = $2, disabled_reason = $3 WHERE subscriber_id = $1 AND disabled_at IS NULL")
-            .bind(subscriber_id).bind(now.0).bind(reason))?;
+        let done = exec!(
+            &mut tx,
+            sqlx::query(
+                "
+            UPDATE endpoint SET disabled_at = $2, disabled_reason = $3
+            WHERE subscriber_id = $1 AND disabled_at IS NULL AND deleted_at IS NULL"
+            )
+            .bind(subscriber_id)
+            .bind(now.0)
+            .bind(reason)
+        )?;
+        if done > 0 {
+            push::append(&mut tx, subscriber_id, "disabled", now).await?;
+            push::stop(&mut tx, subscriber_id).await?;
+        }
+        tx.commit().await?;
+        Ok(done > 0)
+    }
+
+    /// Enables an endpoint again, with a clean bill of health, and says how it catches up. Also ends the rest of one that
+    /// fails. Answers how many events wait for it then.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn enable_endpoint(&self, subscriber_id: i64, catch_up: CatchUp, now: Timestamp) -> Result<i64> {
+        let mut tx = self.begin().await?;
+        exec!(
+            &mut tx,
+            sqlx::query(
+                "
+            UPDATE endpoint SET disabled_at = NULL, disabled_reason = NULL WHERE subscriber_id = $1"
+            )
+            .bind(subscriber_id)
+        )?;
+        push::go_on(&mut tx, subscriber_id, now).await?;
+        match catch_up {
+            CatchUp::Oldest => {}
+            CatchUp::Newest => push::newest_first(&mut tx, subscriber_id, now).await?,
+            CatchUp::Digest => {
+                push::together(&mut tx, subscriber_id, now).await?;
+            }
+        }
+        let waiting: i64 = tx!(&mut tx, c => sqlx::query_scalar(
+            "SELECT count(*) FROM delivery WHERE subscriber_id = $1 AND channel = 'webhook' AND state = 'pending'")
+            .bind(subscriber_id).fetch_one(c))?;
+        tx.commit().await?;
+        Ok(waiting)
+    }
+
+    /// Appends a test event to an endpoint's queue. Answers its number.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_test_event(&self, subscriber_id: i64, now: Timestamp) -> Result<Option<i64>> {
+        let mut tx = self.begin().await?;
+        let seq = push::append(&mut tx, subscriber_id, "test", now).await?;
+        tx.commit().await?;
+        Ok(seq)
+    }
+
+    /// How much the events of an endpoint say from now on: `thin` or `full`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_payload(&self, subscriber_id: i64, full: bool) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let word = if full { "full" } else { "thin" };
+        exec!(
+            &mut tx,
+            sqlx::query("UPDATE endpoint SET payload = $2 WHERE subscriber_id = $1").bind(subscriber_id).bind(word)
+        )?;
+        tx.commit().await
+    }
+
+    /// Keeps the hash of the token by which an endpoint's site catches up; the one before is worth nothing any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_endpoint_token(&self, subscriber_id: i64, hash: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        exec!(
+            &mut tx,
+            sqlx::query("UPDATE endpoint SET token_hash = $2 WHERE subscriber_id = $1").bind(subscriber_id).bind(hash)
+        )?;
         tx.commit().await
     }
 }

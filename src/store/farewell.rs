@@ -25,10 +25,13 @@ macro_rules! of_people {
 }
 
 // What relays answered may repeat what they were told.
-const WIPE: [(&str, &str); 4] = [
+// A suppression stays by its hash, without what servers said.
+const WIPE: [(&str, &str); 6] = [
     of_people!("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE subscriber_id IN ", ")"),
     of_people!("UPDATE delivery SET detail = NULL WHERE detail IS NOT NULL AND subscriber_id IN ", ""),
     of_people!("DELETE FROM opt_in WHERE subscriber_id IN ", ""),
+    of_people!("UPDATE suppression SET subscriber_id = NULL WHERE subscriber_id IN ", ""),
+    of_people!("DELETE FROM bounce WHERE subscriber_id IN ", ""),
     of_people!(
         "UPDATE subscriber SET email = NULL, email_key = NULL, digest_minute = NULL, paused_until = NULL
          WHERE kind = 'person' AND id IN ",
@@ -186,7 +189,8 @@ async fn hash_of_person(tx: &mut Tx, id: i64) -> Result<Option<String>> {
     }
 }
 
-async fn hash_of(tx: &mut Tx, address: &EmailAddress) -> Result<String> {
+/// The keyed hash of an address, in a transaction.
+pub(super) async fn hash_of(tx: &mut Tx, address: &EmailAddress) -> Result<String> {
     let key: Option<String> = tx!(&mut *tx, c => sqlx::query_scalar(KEY).fetch_optional(c))?;
     Ok(address_hash(&key.ok_or_else(lost)?, address))
 }

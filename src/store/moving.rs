@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::engine::{Result, Store, Tx, exec, tx};
-use super::farewell;
 use super::opt_in::{Consent, OPT_INS_A_DAY, Purpose, Request, asked_often, insert, mail, upsert_person};
 use super::subscriber::{END, LIVE, LiveRow};
+use super::{farewell, suppression};
 use crate::clock::Timestamp;
 use crate::domain::public_id::PublicId;
 use crate::domain::subscriber::{EmailAddress, EndReason, Locale};
@@ -134,7 +134,7 @@ async fn swap(
     }
     exec!(&mut *tx, sqlx::query(SET_ADDRESS).bind(who).bind(new.as_str()).bind(new.key()).bind(public.0))?;
     exec!(&mut *tx, sqlx::query(SET_ADDRESS).bind(to).bind(old.as_str()).bind(old.key()).bind(fresh.0))?;
-    Ok(())
+    suppression::swap(tx, (who, new), (to, old)).await
 }
 
 /// The new address has a person with subscriptions of their own: theirs stay as they are, and get what they lack.

@@ -9,7 +9,7 @@ use sqlx::FromRow;
 use super::engine::{Result, Store, Tx, exec, from_json, read, to_json, tx};
 use super::selection::{MOST_OF_ONE, SelectionWish, begin_selection};
 use super::subscriber::{Wish, cancel_mails, grant};
-use super::{farewell, moving};
+use super::{farewell, moving, suppression};
 use crate::clock::Timestamp;
 use crate::domain::hour::Hour;
 use crate::domain::public_id::PublicId;
@@ -350,6 +350,7 @@ impl Store {
             let Some(id) = moving::bring(&mut tx, opt_in, (who, id), chance, now).await? else {
                 return Ok(Confirmed::Lapsed);
             };
+            suppression::lift_person(&mut tx, id, now).await?;
             farewell::come_back(&mut tx, id).await?;
             tx.commit().await?;
             return Ok(Confirmed::Now(id));
@@ -374,6 +375,8 @@ impl Store {
             let Some(feed_id) = begin_selection(&mut tx, &wish.spec, now).await? else { return Ok(Confirmed::Full) };
             wishes.push(Wish { feed_id, frequency: wish.frequency });
         }
+        // Whoever asks anew and has the mailbox is to be mailed, whatever was said of the address before.
+        suppression::lift_person(&mut tx, id, now).await?;
         grant(&mut tx, id, &wishes, false, now).await?;
         cancel_mails(&mut tx, id, EndReason::Changed, now).await?;
         farewell::come_back(&mut tx, id).await?;
@@ -391,8 +394,10 @@ pub(super) async fn upsert_person(
     now: Timestamp,
 ) -> Result<i64> {
     let public = PublicId::drawn(chance, &format!("person {} {}", now.0, email.key()));
-    Ok(tx!(tx, c => sqlx::query_scalar(UPSERT_PERSON)
-        .bind(email.as_str()).bind(email.key()).bind(locale.as_str()).bind(now.0).bind(public.0).fetch_one(c))?)
+    let id = tx!(tx, c => sqlx::query_scalar(UPSERT_PERSON)
+        .bind(email.as_str()).bind(email.key()).bind(locale.as_str()).bind(now.0).bind(public.0).fetch_one(c))?;
+    suppression::attach(tx, id, email).await?;
+    Ok(id)
 }
 
 /// Whether this address was sent as many questions as it may be in a day.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::registry::{Counter, Family, Gauge, Histogram, Registry};
 use crate::clock::Timestamp;
 use crate::domain::article::ChangeKind;
+use crate::domain::bounce::{self, standing::Reason};
 use crate::domain::delivery::{Cause, Channel, Lane, Outcome};
 use crate::domain::subscriber::Frequency;
 use crate::source::SourceError;
@@ -25,6 +26,9 @@ const CAUSES: [Cause; 10] = [
     Cause::Unmakeable,
     Cause::Exhausted,
 ];
+/// What can become of a mail that came to the return path.
+pub const RETURNED: [&str; 5] = ["kept", "left", "ignored", "unproven", "odd"];
+
 const OUTCOMES: [&str; 3] = ["sent", "retry", "dead"];
 const RESULTS: [&str; 5] = ["ok", "unreachable", "refused", "schema", "wait"];
 
@@ -55,6 +59,11 @@ struct Inner {
     due: Family<Gauge>,
     due_age: Family<Gauge>,
     fenced: Counter,
+    bounces: Family<Counter>,
+    returned: Family<Counter>,
+    suppressed: Family<Gauge>,
+    waves: Gauge,
+    staging: Gauge,
     digests: Family<Counter>,
     job_success: Family<Gauge>,
     job_failures: Family<Counter>,
@@ -101,6 +110,19 @@ impl Metrics {
             due_age: r.gauges("loa_due_age_seconds", &["lane"], "How long the oldest due delivery waits."),
             fenced: r
                 .counters("loa_settles_fenced_total", &[], "Outcomes that came after their lease had gone to another.")
+                .with(&[]),
+            bounces: r.counters("loa_bounces_total", &["kind", "cause"], "Refusals and complaints, by how they came."),
+            returned: r.counters("loa_returned_mails_total", &["result"], "Mails that came to the return path."),
+            suppressed: r.gauges("loa_suppressed_addresses", &["reason"], "Addresses that get no mail."),
+            waves: r
+                .gauges("loa_bounce_waves", &[], "Domains whose \"no such user\" is not believed at the moment.")
+                .with(&[]),
+            staging: r
+                .gauges(
+                    "loa_staging_guard",
+                    &[],
+                    "1 where mail goes only to listed people, since this is not production.",
+                )
                 .with(&[]),
             digests: r.counters("loa_digest_runs_total", &["frequency", "result"], "Digest runs, made or empty."),
             job_success: r.gauges(
@@ -175,9 +197,40 @@ impl Metrics {
         self.0.due_age.with(&[lane.as_str()]).set(oldest.as_secs_f64());
     }
 
+    /// Mail goes only to listed people here.
+    pub fn staging(&self) {
+        self.0.staging.set(1.0);
+    }
+
+    /// Whether mail goes only to listed people here.
+    #[must_use]
+    pub fn is_staging(&self) -> bool {
+        self.0.staging.get() > 0.0
+    }
+
     /// An outcome came after the lease of its delivery had gone to another.
     pub fn fenced(&self) {
         self.0.fenced.inc();
+    }
+
+    /// A refusal or a complaint was judged: how it came, and what was at fault (`complaint` for one).
+    pub fn bounced(&self, kind: &str, cause: &str) {
+        self.0.bounces.with(&[kind, cause]).inc();
+    }
+
+    /// A mail came to the return path, with this result.
+    pub fn came_back(&self, result: &str) {
+        self.0.returned.with(&[result]).inc();
+    }
+
+    /// So many addresses are suppressed for this reason.
+    pub fn suppressed(&self, reason: &str, count: u64) {
+        self.0.suppressed.with(&[reason]).set(float(count));
+    }
+
+    /// So many domains are not believed.
+    pub fn waves(&self, count: u64) {
+        self.0.waves.set(float(count));
     }
 
     /// A digest run was made; `mails` is how many deliveries it has.
@@ -233,6 +286,16 @@ impl Inner {
         for frequency in [Frequency::Daily, Frequency::Weekly].map(Frequency::as_str) {
             let _ = (self.digests.with(&[frequency, "made"]), self.digests.with(&[frequency, "empty"]));
         }
+        for cause in bounce::Cause::ALL.map(bounce::Cause::as_str) {
+            let _ = (self.bounces.with(&["reply", cause]), self.bounces.with(&["report", cause]));
+        }
+        let _ = self.bounces.with(&["complaint", "complaint"]);
+        for result in RETURNED {
+            let _ = self.returned.with(&[result]);
+        }
+        for reason in Reason::ALL.map(Reason::as_str) {
+            let _ = self.suppressed.with(&[reason]);
+        }
         for job in JOBS {
             let _ = (self.job_success.with(&[job]), self.job_failures.with(&[job]));
         }
@@ -286,6 +349,10 @@ mod tests {
             "loa_feed_requests_total{format=\"atom\",status=\"304\"} 0",
             "loa_job_failures_total{job=\"deliver\"} 0",
             "loa_settles_fenced_total 0",
+            "loa_bounces_total{kind=\"reply\",cause=\"no_such_user\"} 0",
+            "loa_returned_mails_total{result=\"odd\"} 0",
+            "loa_suppressed_addresses{reason=\"complaint\"} 0",
+            "loa_bounce_waves 0",
         ] {
             has(&metrics, line);
         }

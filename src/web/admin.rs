@@ -28,6 +28,9 @@ use crate::work::ingest::IngestError;
 /// Changes on the dashboard.
 const CHANGES: i64 = 25;
 
+/// Refusals of this time are on the dashboard.
+const LATELY: Duration = Duration::from_hours(7 * 24);
+
 /// Articles with findings on the console, at most.
 const FINDINGS: usize = 50;
 
@@ -71,7 +74,8 @@ pub async fn dashboard(req: HttpRequest, shared: Data<Shared>) -> Result<HttpRes
         .sources()
         .map(|name| source(&shared, visit, name, known.iter().find(|s| s.name == name)))
         .collect();
-    let queue: Vec<Value> = shared.store.queue_depth().await?.iter().map(|d| lane(&shared, visit, d)).collect();
+    let queue: Vec<Value> =
+        shared.store.queue_depth(shared.clock.now()).await?.iter().map(|d| lane(&shared, visit, d)).collect();
     let changes: Vec<Value> =
         shared.store.recent_changes(CHANGES).await?.iter().map(|c| change(&shared, visit, c)).collect();
     let endpoints: Vec<Value> = shared
@@ -85,7 +89,7 @@ pub async fn dashboard(req: HttpRequest, shared: Data<Shared>) -> Result<HttpRes
         "name": session.name, "csrf": session.csrf, "sources": sources, "queue": queue, "changes": changes,
         "endpoints": endpoints, "subscriptions": shared.store.count_subscriptions().await?,
         "feeds": shared.publisher.all().len(), "troubles": troubles(&shared, visit), "findings": findings(&shared),
-        "note": note(&req, visit),
+        "refusals": refusals(&shared, visit).await?, "staging": shared.metrics.is_staging(), "note": note(&req, visit),
     });
     shared.view.private("admin.html", visit, "admin", with)
 }
@@ -163,6 +167,32 @@ fn source(shared: &Shared, visit: Visit, name: &str, row: Option<&SourceRow>) ->
         "error": row.and_then(|r| r.error.clone()), "error_at": row.and_then(|r| r.error_at).map(moment),
         "faults": faults, "held": row.map_or(0, |r| r.held), "missing": row.map_or(0, |r| r.missing_polls),
     })
+}
+
+/// Mails that came back and what they came to, as numbers: no address is shown.
+async fn refusals(shared: &Shared, visit: Visit) -> Result<Value, Fault> {
+    let words = catalog::words(visit.locale.as_str());
+    let word = |group: &str, name: &str| words.say(&format!("bounce.{group}_{name}"), &[]);
+    let counts = shared.store.bounce_counts(shared.clock.now().minus(LATELY)).await?;
+    let lately: Vec<Value> = counts
+        .iter()
+        .map(|(kind, cause, n)| {
+            let cause = if cause.is_empty() { "complaint" } else { cause };
+            json!({ "kind": word("kind", kind), "cause": word("cause", cause), "n": n })
+        })
+        .collect();
+    let suppressed = shared.store.suppression_counts().await?;
+    let suppressed: Vec<Value> =
+        suppressed.iter().map(|(reason, n)| json!({ "reason": word("reason", reason), "n": n })).collect();
+    let waves = shared.store.waves().await?;
+    let waves: Vec<Value> = waves
+        .iter()
+        .map(|wave| {
+            let since = date::full(Timestamp(wave.since), &shared.site.zone, visit.locale.as_str());
+            json!({ "domain": wave.domain, "people": wave.people, "since": since })
+        })
+        .collect();
+    Ok(json!({ "lately": lately, "suppressed": suppressed, "waves": waves }))
 }
 
 /// Feeds that are served as they were before, and why.

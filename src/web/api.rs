@@ -2,6 +2,7 @@
 //! token may do what its scopes say; a person's own subscriptions are opened by the token of their own links.
 
 pub mod endpoints;
+pub mod events;
 pub mod openapi;
 pub mod people;
 

@@ -82,7 +82,7 @@ pub async fn ready(shared: Data<Shared>) -> HttpResponse {
     let writes = database && shared.proof.writes(&shared.store, shared.clock.now()).await;
     let feeds = shared.publisher.is_ready();
     let now = shared.clock.now();
-    let queue = match shared.store.queue_depth().await {
+    let queue = match shared.store.queue_depth(now).await {
         Ok(depth) => depth.iter().all(|d| now.since(Timestamp(d.oldest)) <= STUCK),
         Err(_) => false,
     };
@@ -105,7 +105,7 @@ pub async fn ready(shared: Data<Shared>) -> HttpResponse {
 pub async fn metrics(shared: Data<Shared>) -> Result<HttpResponse, Fault> {
     let now = shared.clock.now();
     let mut lanes: BTreeMap<&str, (u64, Duration)> = BTreeMap::new();
-    let depth = shared.store.queue_depth().await?;
+    let depth = shared.store.queue_depth(now).await?;
     for line in &depth {
         let lane = lanes.entry(&line.lane).or_default();
         lane.0 += u64::try_from(line.pending).unwrap_or(0);

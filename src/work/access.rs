@@ -3,10 +3,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::clock::Clock;
 use crate::domain::link::KeyRing;
 use crate::domain::scope::Scopes;
+use crate::store::endpoint::Endpoint;
 use crate::store::engine::{Result, Store, StoreError};
 use crate::store::keys::TokenRow;
 
@@ -26,6 +28,24 @@ pub async fn create_token(store: &Store, clock: &Clock, name: &str, scopes: &Sco
 /// When the database fails.
 pub async fn live_token(store: &Store, token: &str) -> Result<Option<TokenRow>> {
     store.token_by_hash(&hash(token)).await
+}
+
+/// Makes the token by which an endpoint's site catches up, in place of the one before, and answers it: the only time that
+/// anyone sees it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn create_endpoint_token(store: &Store, clock: &Clock, subscriber_id: i64) -> Result<String> {
+    let token = format!("loae_{}", URL_SAFE_NO_PAD.encode(clock.random::<32>()));
+    store.set_endpoint_token(subscriber_id, &hash(&token)).await?;
+    Ok(token)
+}
+
+/// Whether this is the endpoint's own token.
+#[must_use]
+pub fn is_endpoint_token(endpoint: &Endpoint, token: &str) -> bool {
+    let kept = endpoint.token_hash.as_deref().filter(|kept| !kept.is_empty());
+    kept.is_some_and(|kept| bool::from(kept.as_bytes().ct_eq(hash(token).as_bytes())))
 }
 
 /// The keys that sign links, the newest first; the first is made at the first start.

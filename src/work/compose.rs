@@ -15,6 +15,8 @@ use crate::domain::public_id::PublicId;
 use crate::domain::selection::query;
 use crate::domain::site::Site;
 use crate::domain::subscriber::{EmailAddress, Frequency, Locale};
+use crate::domain::verp::{self, ReturnPath};
+use crate::notify::email::dkim::Signer;
 use crate::notify::email::id::{message_id_article, message_id_confirm, message_id_digest};
 use crate::notify::email::sender::Sender;
 use crate::notify::email::{Personal, Prepared, Purpose};
@@ -39,8 +41,11 @@ pub struct Letter {
     pub to: EmailAddress,
     /// The left part of its message id.
     pub message_id: String,
+    /// Where it comes back, if not to the sender's own address.
+    pub return_path: Option<String>,
     manage: String,
     unsubscribe: String,
+    unsubscribe_mail: Option<String>,
 }
 
 impl Letter {
@@ -52,6 +57,7 @@ impl Letter {
             follows: None,
             manage_token: &self.manage,
             unsubscribe_token: &self.unsubscribe,
+            unsubscribe_mail: self.unsubscribe_mail.as_deref(),
         };
         self.prepared.write(&personal, out);
     }
@@ -74,6 +80,9 @@ pub struct Composer {
     templates: Templates,
     sender: Sender,
     keys: KeyRing,
+    /// Makes an address of its own for each mail to come back to, where there is a mailbox for it.
+    returns: Option<ReturnPath>,
+    signer: Arc<Signer>,
 }
 
 /// What a batch shares: each article, feed and content is read and made once.
@@ -95,11 +104,25 @@ struct Batch {
 impl Composer {
     /// A composer that speaks for this site.
     #[must_use]
-    pub const fn new(store: Store, site: Site, templates: Templates, sender: Sender, keys: KeyRing) -> Self {
-        Self { store, site, templates, sender, keys }
+    pub fn new(store: Store, site: Site, templates: Templates, sender: Sender, keys: KeyRing) -> Self {
+        Self { store, site, templates, sender, keys, returns: None, signer: Arc::default() }
     }
 
-    /// The return path of mails: the sender's own address.
+    /// The same, with every mail signed.
+    #[must_use]
+    pub fn signing(mut self, signer: Signer) -> Self {
+        self.signer = Arc::new(signer);
+        self
+    }
+
+    /// The same composer, whose mails come back to addresses of their own.
+    #[must_use]
+    pub fn returning(mut self, returns: Option<ReturnPath>) -> Self {
+        self.returns = returns;
+        self
+    }
+
+    /// The return path of mails that have none of their own: the sender's address.
     #[must_use]
     pub fn return_path(&self) -> &str {
         self.sender.address.as_str()
@@ -118,8 +141,19 @@ impl Composer {
         if !digests.is_empty() {
             batch.following = self.store.following(&digests).await?.into_iter().collect();
         }
+        // Answers to what a person just asked for go out all the same.
+        let unasked: Vec<i64> = claimed.iter().filter(|d| d.kind != "confirm").map(|d| d.subscriber_id).collect();
+        let suppressed: HashSet<i64> = if unasked.is_empty() {
+            HashSet::new()
+        } else {
+            self.store.suppressed(&unasked).await?.into_iter().collect()
+        };
         let mut composed = Vec::with_capacity(claimed.len());
         for delivery in claimed {
+            if delivery.kind != "confirm" && suppressed.contains(&delivery.subscriber_id) {
+                composed.push(Composed::Cancel("the address is suppressed"));
+                continue;
+            }
             let Some(to) = delivery.email.as_deref().and_then(|e| EmailAddress::parse_international(e).ok()) else {
                 composed.push(Composed::Cancel("the address is gone"));
                 continue;
@@ -168,7 +202,7 @@ impl Composer {
         let entry = self.stored(id, batch).await?.map(|stored| stored.entry_id.clone()).unwrap_or_default();
         let who = PublicId(delivery.public_id);
         let message_id = message_id_article(&entry, delivery.revision, who);
-        Ok(self.letter(&batch.made[&key], who, Frequency::Immediate, to, message_id))
+        Ok(self.letter(&batch.made[&key], delivery, Frequency::Immediate, to, message_id))
     }
 
     async fn digest(
@@ -235,7 +269,7 @@ impl Composer {
         let date = run.date.parse::<Date>().unwrap_or_default();
         let who = PublicId(delivery.public_id);
         let message_id = message_id_digest(frequency, date, who);
-        Ok(self.letter(made, who, frequency, to, message_id))
+        Ok(self.letter(made, delivery, frequency, to, message_id))
     }
 
     async fn confirm(&self, delivery: &Claimed, to: EmailAddress, batch: &Batch) -> Result<Composed> {
@@ -245,7 +279,7 @@ impl Composer {
         let mail = self.answer(&opt_in, batch).await?;
         let made = self.prepare(&mail, opt_in.locale, Purpose::Answer, Timestamp(delivery.created_at));
         let message_id = message_id_confirm(opt_in.public_id);
-        Ok(self.letter(&made, PublicId(delivery.public_id), Frequency::Immediate, to, message_id))
+        Ok(self.letter(&made, delivery, Frequency::Immediate, to, message_id))
     }
 
     /// What a request is answered by.
@@ -281,21 +315,27 @@ impl Composer {
         date: Timestamp,
     ) -> std::result::Result<Arc<Prepared>, String> {
         let content = self.templates.render(&self.site, locale, mail).map_err(|e| e.to_string())?;
-        Prepared::new(&self.site, &self.sender, purpose, date, &content).map(Arc::new).map_err(|e| e.to_string())
+        Prepared::new(&self.site, &self.sender, purpose, date, &content)
+            .map(|prepared| Arc::new(prepared.signed(&self.signer)))
+            .map_err(|e| e.to_string())
     }
 
     fn letter(
         &self,
         made: &std::result::Result<Arc<Prepared>, String>,
-        who: PublicId,
+        delivery: &Claimed,
         frequency: Frequency,
         to: EmailAddress,
         message_id: String,
     ) -> Composed {
+        let (subscriber, who) = (delivery.subscriber_id, PublicId(delivery.public_id));
+        let address = |purpose| self.returns.as_ref().map(|r| r.address(purpose, subscriber, delivery.id, &to));
         match made {
             Err(e) => Composed::Unmakeable(e.clone()),
             Ok(prepared) => Composed::Letter(Letter {
                 prepared: Arc::clone(prepared),
+                return_path: address(verp::Purpose::Return),
+                unsubscribe_mail: address(verp::Purpose::Unsubscribe(frequency)),
                 to,
                 message_id,
                 manage: self.keys.sign(Link::Manage(who)),

@@ -5,6 +5,7 @@
 //! the most urgent letter that waits.
 
 mod queue;
+mod sender;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,20 +16,28 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::domain::delivery::{Cause, Channel, Lane, Outcome};
+use crate::domain::staging::{Listed, is_listed};
+use crate::domain::subscriber::EmailAddress;
 use crate::notify::folder::Folder;
-use crate::notify::smtp::{Envelope, Pool};
+use crate::notify::smtp::Envelope;
+use crate::notify::smtp::relays::Relays;
 use crate::store::delivery::{Claimed, LEASE};
 use crate::store::engine::Store;
 use crate::telemetry::metrics::Metrics;
-use crate::work::compose::{Composed, Composer, Letter};
+use crate::work::compose::{Composed, Composer};
 use crate::work::presence::Presence;
-use crate::work::settle::{Settler, caught};
+use crate::work::settle::Settler;
 use crate::work::wakes::Wakes;
 
 use queue::{Queue, Waiting};
+use sender::{Sender, into_folder};
 
 /// Rows claimed at a time: composed together, so that readers of one article share its content.
 const CLAIM: i64 = 500;
+
+/// With a limit on mails a second, no more are claimed than can go out in this time: what waits composed no longer
+/// hears of a withdrawal.
+const AHEAD: u32 = 10;
 
 /// How often the outbox is looked at when no bell rings.
 const LOOK: Duration = Duration::from_secs(1);
@@ -40,36 +49,77 @@ const CUT_OFF: &str = "put back by a replica that stood still";
 /// when its lease ends, under the same id.
 const LAST: Duration = Duration::from_secs(20);
 
-/// Letters made ready ahead of the connections, so that none waits for a mail to be written.
-const READY: usize = 4;
-
 /// Where mails go.
 #[derive(Clone)]
 pub enum Transport {
-    /// A relay.
-    Smtp(Pool),
+    /// Through one or more relays.
+    Smtp(Relays),
     /// `.eml` files in a folder.
     Folder(Folder),
+    /// Outside production: through the relays to those who are listed, everyone else's into the folder.
+    Staging(Relays, Staging),
+}
+
+/// The staging guard.
+#[derive(Clone, Debug)]
+pub struct Staging {
+    /// Who gets mail all the same.
+    pub only: Arc<[Listed]>,
+    /// Where everyone else's goes.
+    pub folder: Folder,
 }
 
 impl Transport {
-    /// Writes the letter into `bytes` and hands it over.
-    async fn send(&self, from: &str, letter: &Letter, bytes: &mut Vec<u8>) -> Outcome {
-        bytes.clear();
-        letter.write(bytes);
+    /// The relays, if there are any for this receiver; else the folder, and why.
+    fn way(&self, to: &EmailAddress) -> Way<'_> {
         match self {
-            Self::Smtp(pool) => pool.send(&Envelope { from, to: &letter.to }, bytes).await,
-            Self::Folder(folder) => folder.deliver(&letter.message_id, bytes).await,
+            Self::Smtp(relays) => Way::Relays(relays),
+            Self::Folder(folder) => Way::Folder(folder, ""),
+            Self::Staging(relays, staging) if is_listed(&staging.only, to) => Way::Relays(relays),
+            Self::Staging(_, staging) => Way::Folder(&staging.folder, "not sent, this is not production: "),
         }
     }
 
-    /// Whether every mail would fail at once because the relay could not be reached a moment ago.
-    fn is_resting(&self) -> bool {
+    const fn relays(&self) -> Option<&Relays> {
         match self {
-            Self::Smtp(pool) => pool.open_connections() == 0 && pool.resting().is_some(),
-            Self::Folder(_) => false,
+            Self::Smtp(relays) | Self::Staging(relays, _) => Some(relays),
+            Self::Folder(_) => None,
         }
     }
+
+    /// Hands one mail over, apart from any queue.
+    pub async fn send(&self, from: &str, to: &EmailAddress, message_id: &str, bytes: &[u8]) -> Outcome {
+        match self.way(to) {
+            Way::Relays(relays) => relays.send(&Envelope { from, to }, bytes).await,
+            Way::Folder(folder, why) => into_folder(folder, why, message_id, bytes).await,
+        }
+    }
+
+    /// Says good-bye to the relays.
+    pub async fn close(&self) {
+        if let Some(relays) = self.relays() {
+            relays.close().await;
+        }
+    }
+
+    /// Whether every mail would come back at once because no relay can be reached.
+    fn is_resting(&self) -> bool {
+        self.relays().is_some_and(Relays::is_resting)
+    }
+
+    /// Rows worth claiming at a time.
+    fn claim(&self) -> i64 {
+        match self.relays().map_or(0, Relays::rate) {
+            0 => CLAIM,
+            rate => i64::from(rate).saturating_mul(i64::from(AHEAD)).clamp(20, CLAIM),
+        }
+    }
+}
+
+enum Way<'a> {
+    Relays(&'a Relays),
+    /// The folder, and what the record of the delivery begins with.
+    Folder(&'a Folder, &'static str),
 }
 
 /// The mail worker of this process.
@@ -81,7 +131,7 @@ pub struct Mailer {
     wakes: Wakes,
     metrics: Metrics,
     presence: Presence,
-    /// Mails that may be under way at once.
+    /// Those who send, one for each connection.
     in_flight: usize,
 }
 
@@ -98,7 +148,7 @@ impl Mailer {
         metrics: Metrics,
     ) -> Self {
         let presence = Presence::alone(&clock);
-        Self { store, clock, composer, transport, wakes, metrics, presence, in_flight: connections + READY }
+        Self { store, clock, composer, transport, wakes, metrics, presence, in_flight: connections.max(1) }
     }
 
     /// The same worker, one of several that share the database.
@@ -111,19 +161,19 @@ impl Mailer {
     /// Works until `stop` turns true; then finishes what is on its way and settles it.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let (settler, settling) = Settler::start(self.store.clone(), self.clock.clone(), Channel::Email);
-        let queue = Arc::new(Queue::new());
+        let queue = Arc::new(Queue::new(usize::try_from(self.transport.claim()).unwrap_or(1)));
         let from: Arc<str> = self.composer.return_path().into();
         let mut senders = JoinSet::new();
         for _ in 0..self.in_flight {
-            let sender = Sender {
-                queue: Arc::clone(&queue),
-                settler: settler.clone(),
-                transport: self.transport.clone(),
-                presence: self.presence.clone(),
-                from: Arc::clone(&from),
-                clock: self.clock.clone(),
-                metrics: self.metrics.clone(),
-            };
+            let sender = Sender::new(
+                Arc::clone(&queue),
+                settler.clone(),
+                self.transport.clone(),
+                self.presence.clone(),
+                Arc::clone(&from),
+                self.clock.clone(),
+                self.metrics.clone(),
+            );
             senders.spawn(sender.run());
         }
         while !*stop.borrow() {
@@ -143,16 +193,21 @@ impl Mailer {
         senders.shutdown().await;
         drop(settler);
         let _ = timeout(LAST, settling).await;
-        if let Transport::Smtp(pool) = &self.transport {
-            pool.close().await;
-        }
+        self.transport.close().await;
     }
 
     /// Claims and composes some of the most urgent due mails, if they have room in the queue. Answers whether there may
     /// be more to do.
     async fn fill(&self, queue: &Queue, settler: &Settler) -> bool {
-        // By now another replica may have what was claimed here; or every mail would fail at once.
-        if !self.presence.is_there() || self.transport.is_resting() {
+        // By now another replica may have what was claimed here.
+        if !self.presence.is_there() {
+            return false;
+        }
+        if self.transport.is_resting() {
+            // Composed mails do not hear of withdrawals: they are claimed again when there is somebody to send them to.
+            for waiting in queue.drain() {
+                settler.put_back(waiting.claimed.id, waiting.lease, Duration::ZERO, "the relay is at rest").await;
+            }
             return false;
         }
         let due = match self.store.due_lane(Channel::Email, self.clock.now()).await {
@@ -165,7 +220,7 @@ impl Mailer {
         let Some(lane) = due.filter(|lane| queue.has_room(*lane)) else { return false };
         let now = self.clock.now();
         let lease = self.presence.token();
-        match self.store.claim(Channel::Email, lane, lease, now, now.plus(LEASE), CLAIM).await {
+        match self.store.claim(Channel::Email, lane, lease, now, now.plus(LEASE), self.transport.claim()).await {
             // Another replica was faster.
             Ok(rows) if rows.is_empty() => false,
             Ok(rows) => {
@@ -204,38 +259,5 @@ impl Mailer {
             }
         }
         queue.add(lane, letters);
-    }
-}
-
-/// One of those who send: a letter at a time.
-struct Sender {
-    queue: Arc<Queue>,
-    settler: Settler,
-    transport: Transport,
-    presence: Presence,
-    from: Arc<str>,
-    clock: Clock,
-    metrics: Metrics,
-}
-
-impl Sender {
-    async fn run(self) {
-        let mut bytes = Vec::new();
-        while let Some(Waiting { claimed, lease, lane, letter }) = self.queue.next().await {
-            if !self.presence.may_send(lease) {
-                self.settler.put_back(claimed.id, lease, Duration::ZERO, CUT_OFF).await;
-                continue;
-            }
-            let began = self.clock.now();
-            let outcome = Box::pin(caught(self.transport.send(&self.from, &letter, &mut bytes))).await;
-            self.metrics.attempted(Channel::Email, lane, &outcome, self.clock.now().since(began));
-            if let Outcome::Retry { cause, detail, .. } | Outcome::Dead { cause, detail } = &outcome {
-                tracing::warn!(
-                    delivery.id = claimed.id, to = %letter.to, cause = cause.as_str(),
-                    attempt = claimed.attempts, "mail not sent: {detail}"
-                );
-            }
-            self.settler.settle(claimed.id, lease, claimed.attempts, outcome).await;
-        }
     }
 }

@@ -7,6 +7,7 @@ use crate::domain::site::Site;
 use crate::domain::subscriber::EmailAddress;
 use crate::store::engine::{Result, Store};
 use crate::store::explain::LedgerRow;
+use crate::store::suppression::Suppressed;
 
 /// The story of one person and one article, a sentence a line, the verdict last. Nothing if there is no such article.
 ///
@@ -18,10 +19,15 @@ pub async fn explain(store: &Store, site: &Site, email: &EmailAddress, article: 
     tell_article(store, site, &stored, &mut story).await?;
     let Some(person) = store.person_by_email(email).await? else {
         story.push("Nobody with this address is known: it never asked for anything, or it was erased.".to_owned());
+        if let Some(suppression) = store.suppression_of(email).await? {
+            story.push(format!("The address is suppressed ({}): {}.", suppression.reason, suppression.evidence));
+        }
         story.push("Verdict: not sent, because the address has no subscription.".to_owned());
         return Ok(Some(story));
     };
     let when = |millis: i64| Timestamp(millis).rfc3339(&site.zone);
+    let suppression = store.suppression_of(email).await?;
+    tell_refusals(store, person, suppression.as_ref(), &when, &mut story).await?;
     let members = store.memberships_of(stored.id).await?;
     let mut follows = false;
     for subscription in store.subscriptions_of(person).await? {
@@ -63,6 +69,11 @@ pub async fn explain(store: &Store, site: &Site, email: &EmailAddress, article: 
     story.push(match last {
         Some(line) => format!("Verdict: {line}"),
         None if !stored.visible => "Verdict: not sent, because the article was withdrawn.".to_owned(),
+        None if suppression.is_some() => {
+            "Verdict: not sent, because the address is suppressed (see above); `loa suppression remove` lets it be mailed \
+             again."
+                .to_owned()
+        }
         None if follows => {
             "Verdict: not sent yet: the subscription began after the article was seen, the next digest will bring it, or \
              the article was not news to people (see the changes above)."
@@ -71,6 +82,43 @@ pub async fn explain(store: &Store, site: &Site, email: &EmailAddress, article: 
         None => "Verdict: not sent, because no live subscription holds this article.".to_owned(),
     });
     Ok(Some(story))
+}
+
+/// What servers said of the address lately, and whether it gets mail at all.
+async fn tell_refusals(
+    store: &Store,
+    person: i64,
+    suppression: Option<&Suppressed>,
+    when: &impl Fn(i64) -> String,
+    story: &mut Vec<String>,
+) -> Result<()> {
+    if let Some(suppression) = suppression {
+        let end = suppression.lapses_at.map_or_else(
+            || "until the person subscribes anew or an operator removes it".to_owned(),
+            |at| format!("until {}", when(at)),
+        );
+        story.push(format!(
+            "The address is suppressed since {} ({}), {end}: {}.",
+            when(suppression.since),
+            suppression.reason,
+            suppression.evidence
+        ));
+    }
+    for bounce in store.bounces_of(person, 10).await? {
+        story.push(format!(
+            "{} {} ({}): {}{}",
+            match bounce.kind.as_str() {
+                "reply" => "Refused",
+                "report" => "Came back",
+                _ => "Called spam",
+            },
+            when(bounce.at),
+            bounce.cause.as_deref().unwrap_or("complaint"),
+            bounce.detail,
+            if bounce.void { " [no longer counted]" } else { "" }
+        ));
+    }
+    Ok(())
 }
 
 /// A stored reason in words.

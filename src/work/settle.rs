@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::clock::Clock;
+use crate::domain::bounce;
 use crate::domain::delivery::{Cause, Channel, Outcome, next_attempt};
 use crate::store::delivery::{LEASE, Settle, Settled};
 use crate::store::engine::Store;
@@ -28,6 +29,7 @@ pub struct Settler {
     held: Held,
     clock: Clock,
     channel: Channel,
+    settled: Arc<Notify>,
 }
 
 impl Settler {
@@ -36,8 +38,9 @@ impl Settler {
     pub fn start(store: Store, clock: Clock, channel: Channel) -> (Self, tokio::task::JoinHandle<()>) {
         let (lines, inbox) = mpsc::channel(4 * GROUP);
         let held = Held::default();
-        let task = tokio::spawn(run(store, clock.clone(), inbox, Arc::clone(&held)));
-        (Self { lines, held, clock, channel }, task)
+        let settled = Arc::new(Notify::new());
+        let task = tokio::spawn(run(store, clock.clone(), inbox, Arc::clone(&held), Arc::clone(&settled)));
+        (Self { lines, held, clock, channel, settled }, task)
     }
 
     /// Notes that these deliveries were claimed under this lease and are ours to settle.
@@ -51,6 +54,12 @@ impl Settler {
         lock(&self.held).values().map(HashSet::len).sum()
     }
 
+    /// Rings whenever a group was written.
+    #[must_use]
+    pub fn settled(&self) -> Arc<Notify> {
+        Arc::clone(&self.settled)
+    }
+
     /// Reports what became of a try. `attempts` counts this one.
     pub async fn settle(&self, id: i64, lease: i64, attempts: i64, outcome: Outcome) {
         let now = self.clock.now();
@@ -62,31 +71,61 @@ impl Settler {
             untried: 0,
             cause: cause.map(Cause::as_str),
             detail,
+            bounce: None,
         };
+        let mut said = None;
         let line = match outcome {
             Outcome::Sent(reply) => line(Settled::Sent, 0, None, reply),
-            Outcome::Dead { cause, detail } => line(Settled::Dead, 0, Some(cause), detail),
+            Outcome::Dead { cause, detail } => {
+                said = bounce::Cause::of_failure(cause, &detail);
+                line(Settled::Dead, 0, Some(cause), detail)
+            }
             Outcome::Retry { cause, detail, after } => {
-                match next_attempt(self.channel, attempts, now, after, self.clock.fraction()) {
-                    Some(at) => line(Settled::Pending, at.0, Some(cause), detail),
-                    None => line(Settled::Dead, 0, Some(Cause::Exhausted), detail),
+                if let Some(at) = next_attempt(self.channel, attempts, now, after, self.clock.fraction()) {
+                    line(Settled::Pending, at.0, Some(cause), detail)
+                } else {
+                    said = bounce::Cause::of_failure(Cause::Exhausted, &detail);
+                    line(Settled::Dead, 0, Some(Cause::Exhausted), detail)
                 }
             }
         };
-        self.send(line).await;
+        let said = said.filter(|said| self.channel == Channel::Email && said.counts()).map(bounce::Cause::as_str);
+        self.send(Settle { bounce: said, ..line }).await;
+    }
+
+    /// Reports a try that failed and is repeated after `wait`, however many there were before.
+    pub async fn again(&self, id: i64, lease: i64, wait: Duration, cause: Cause, detail: String) {
+        let due_at = self.clock.now().plus(wait).0;
+        let (lease, cause) = (lease.to_string(), Some(cause.as_str()));
+        self.send(Settle { id, lease, state: Settled::Pending, due_at, untried: 0, cause, detail, bounce: None }).await;
     }
 
     /// Puts a delivery back without a try, to be due at `due_at`.
     pub async fn put_back(&self, id: i64, lease: i64, wait: Duration, why: &str) {
+        self.put_back_for(id, lease, wait, Cause::Busy, why).await;
+    }
+
+    /// The same, for a cause that an operator wants to see.
+    pub async fn put_back_for(&self, id: i64, lease: i64, wait: Duration, cause: Cause, why: &str) {
         let due_at = self.clock.now().plus(wait).0;
-        let (lease, cause, detail) = (lease.to_string(), Some(Cause::Busy.as_str()), why.to_owned());
-        self.send(Settle { id, lease, state: Settled::Pending, due_at, untried: 1, cause, detail }).await;
+        let (lease, cause, detail) = (lease.to_string(), Some(cause.as_str()), why.to_owned());
+        self.send(Settle { id, lease, state: Settled::Pending, due_at, untried: 1, cause, detail, bounce: None }).await;
     }
 
     /// Ends a delivery that nobody wants any more.
     pub async fn cancel(&self, id: i64, lease: i64, why: &str) {
         let (lease, detail) = (lease.to_string(), why.to_owned());
-        self.send(Settle { id, lease, state: Settled::Cancelled, due_at: 0, untried: 1, cause: None, detail }).await;
+        self.send(Settle {
+            id,
+            lease,
+            state: Settled::Cancelled,
+            due_at: 0,
+            untried: 1,
+            cause: None,
+            detail,
+            bounce: None,
+        })
+        .await;
     }
 
     async fn send(&self, line: Settle) {
@@ -105,7 +144,7 @@ pub async fn caught(attempt: impl Future<Output = Outcome>) -> Outcome {
     })
 }
 
-async fn run(store: Store, clock: Clock, mut inbox: mpsc::Receiver<Settle>, held: Held) {
+async fn run(store: Store, clock: Clock, mut inbox: mpsc::Receiver<Settle>, held: Held, settled: Arc<Notify>) {
     let mut extend = tokio::time::interval(LEASE / 3);
     extend.tick().await;
     let mut group = Vec::with_capacity(GROUP);
@@ -120,6 +159,7 @@ async fn run(store: Store, clock: Clock, mut inbox: mpsc::Receiver<Settle>, held
                     let _ = tokio::time::timeout(LINGER, company).await;
                 }
                 write(&store, &clock, &group).await;
+                settled.notify_one();
                 let mut held = lock(&held);
                 for line in group.drain(..) {
                     let lease = line.lease.parse().unwrap_or_default();

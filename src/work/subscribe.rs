@@ -389,8 +389,17 @@ impl Subscribe {
     pub async fn unsubscribe(&self, token: &str) -> Result<(Option<Person>, Frequency), SubscribeError> {
         let (person, frequency) = self.leaving(token).await?;
         let Some(person) = person else { return Ok((None, frequency)) };
-        self.store.unsubscribe(person.id, Some(frequency), EndReason::Unsubscribed, self.clock.now()).await?;
+        self.leave(person.id, frequency).await?;
         Ok((self.store.person(person.id).await?, frequency))
+    }
+
+    /// What one-click ends, for a person who asked for it by a mail to the address in their mails.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Store`] when the database fails.
+    pub async fn leave(&self, id: i64, frequency: Frequency) -> Result<(), SubscribeError> {
+        self.store.unsubscribe(id, Some(frequency), EndReason::Unsubscribed, self.clock.now()).await?;
+        Ok(())
     }
 
     /// Feeds by name, each once.

@@ -9,6 +9,9 @@ use crate::store::engine::{Result, Store};
 /// for it waits to be confirmed.
 const NAMED: Duration = Duration::from_hours(90 * 24);
 
+/// After so long without a refusal a domain's wave is over: readers of weekly digests are heard of again by then.
+const QUIET: Duration = Duration::from_hours(8 * 24);
+
 /// How long things are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
@@ -28,8 +31,10 @@ pub async fn sweep(store: &Store, clock: &Clock, keep: Retention) -> Result<()> 
     let people = store.sweep_people(now.minus(keep.addresses)).await?;
     let selections = store.sweep_selections(now).await?;
     let forgotten = store.forget_selections(now.minus(keep.deliveries.max(NAMED))).await?;
-    if deliveries + people + selections + forgotten > 0 {
-        tracing::info!(deliveries, people, selections, forgotten, "swept");
+    let bounces = store.sweep_bounces(now.minus(keep.deliveries), now.minus(QUIET)).await?;
+    let lifted = store.lift_lapsed(now).await?;
+    if deliveries + people + selections + forgotten + bounces + lifted > 0 {
+        tracing::info!(deliveries, people, selections, forgotten, bounces, lifted, "swept");
     }
     Ok(())
 }

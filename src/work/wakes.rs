@@ -16,6 +16,8 @@ pub struct Wakes {
     pub feeds: Arc<Notify>,
     /// Mails were added to the outbox.
     pub mails: Arc<Notify>,
+    /// Refusals were written: judge them.
+    pub bounces: Arc<Notify>,
     /// Webhook deliveries were added to the outbox.
     pub webhooks: Arc<Notify>,
 }

@@ -9,6 +9,7 @@ mod postgres;
 mod receiver;
 mod sqlite;
 mod stops;
+mod webhooks;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -155,7 +156,7 @@ impl Stage {
     fn judge(&mut self, kills: usize) -> (usize, usize) {
         let (waiting, sent) = block_on(async {
             let store = Store::open(&self.store).await.expect("the database opens");
-            let waiting = store.queue_depth().await.expect("it answers");
+            let waiting = store.queue_depth(Clock::system().now()).await.expect("it answers");
             let counts = store.delivery_counts(None).await.expect("it answers");
             store.close().await;
             (waiting, counts)

@@ -1,5 +1,7 @@
 //! Laws: mail. What a reader is told, and that it arrives as it was meant, read back by a parser that is not loa's own.
 
+mod signed;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::LazyLock;
@@ -52,6 +54,7 @@ fn bytes(content: &Content, purpose: Purpose<'_>) -> Vec<u8> {
             follows: None,
             manage_token: &keys.sign(Link::Manage(PublicId(7))),
             unsubscribe_token: &keys.sign(Link::Unsubscribe(PublicId(7), Frequency::Daily)),
+            unsubscribe_mail: None,
         },
         &mut out,
     );
@@ -206,7 +209,7 @@ fn an_article_in_three_feeds_stands_once_in_a_digest_which_names_the_others() {
     assert_eq!(content.text.matches("/tin/2-het").count(), 1, "{}", content.text);
     assert!(content.text.contains("Cũng có trong: Chuyên mục 2, Chuyên mục 3"), "{}", content.text);
     assert!(content.html.contains("Cũng có trong: Chuyên mục 2, Chuyên mục 3"));
-    assert_eq!(&*content.subject, "[Bản tin ngày 23/11] 3 tin mới về Chuyên mục 1, Chuyên mục 3");
+    assert_eq!(&*content.subject, "[Bản tin ngày 23/11] 3 tin mới: Chuyên mục 1, Chuyên mục 3");
 }
 
 #[test]
@@ -262,8 +265,14 @@ fn a_correction_stands_under_the_mail_that_it_corrects() {
     let prepared = Prepared::new(&sample::site(Locale::Vi), &sender(), Purpose::Answer, at, &content).expect("builds");
     let (first, second) = (message_id_article("tag:a", 1, PublicId(9)), message_id_article("tag:a", 2, PublicId(9)));
     let mut out = Vec::new();
-    let personal =
-        Personal { to: &reader(), message_id: &second, follows: Some(&first), manage_token: "", unsubscribe_token: "" };
+    let personal = Personal {
+        to: &reader(),
+        message_id: &second,
+        follows: Some(&first),
+        manage_token: "",
+        unsubscribe_token: "",
+        unsubscribe_mail: None,
+    };
     prepared.write(&personal, &mut out);
     let mail = parse(&out);
     let first = format!("{first}@bantin.example.gov.vn");

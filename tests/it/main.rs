@@ -1,6 +1,7 @@
 //! One test binary: laws of the house, each a sentence. `support` has the real parts that the tests talk to.
 
 mod architecture;
+mod bounces;
 mod browser;
 mod chaos;
 mod cli;

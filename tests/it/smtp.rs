@@ -3,10 +3,14 @@
 #[path = "../../benches/support/sink.rs"]
 pub mod sink;
 
+mod chain;
 mod connections;
 mod faults;
 mod international;
+mod matrix;
+mod relays;
 mod secure;
+mod servers;
 mod wire;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Laws of the store. Each is one async fn over a fresh database and is stamped for both engines.
 
+mod bounces;
 mod claims;
 mod coming;
 mod digests;
@@ -11,6 +12,7 @@ mod leases;
 mod outlook;
 mod people;
 mod polls;
+mod push;
 mod schema;
 mod selections;
 mod serving;

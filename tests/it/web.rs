@@ -3,6 +3,7 @@
 mod admin;
 mod api;
 mod documents;
+mod events;
 mod health;
 mod old;
 mod outlook;

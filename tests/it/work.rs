@@ -3,6 +3,7 @@
 mod digests;
 mod endpoints;
 mod news;
+mod sending;
 mod several;
 mod story;
 mod throughout;

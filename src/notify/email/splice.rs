@@ -43,6 +43,11 @@ pub struct Patch {
 }
 
 impl Patch {
+    /// Where the line begins in the message.
+    pub const fn place(&self) -> usize {
+        self.at
+    }
+
     /// Writes the line with a reader's tokens over the one with marks.
     pub fn apply(&self, personal: &Personal<'_>, message: &mut [u8]) {
         let mut raw = self.raw;

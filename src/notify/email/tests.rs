@@ -22,8 +22,14 @@ fn spliced(content: &Content, to: &EmailAddress) -> Vec<u8> {
     let site = sample::site(Locale::Vi);
     let prepared = Prepared::new(&site, &sender(), bulk(), Timestamp::from_millis(0), content).expect("builds");
     let mut out = Vec::new();
-    let personal =
-        Personal { to, message_id: "a.1.1.x", follows: None, manage_token: MANAGE, unsubscribe_token: UNSUBSCRIBE };
+    let personal = Personal {
+        to,
+        message_id: "a.1.1.x",
+        follows: None,
+        manage_token: MANAGE,
+        unsubscribe_token: UNSUBSCRIBE,
+        unsubscribe_mail: None,
+    };
     prepared.write(&personal, &mut out);
     out
 }
@@ -66,8 +72,14 @@ fn nothing_of_one_reader_is_left_for_the_next() {
     let readers = [("an@example.vn", MANAGE), ("binh@example.vn", UNSUBSCRIBE)].map(|(address, token)| {
         let to = EmailAddress::parse(address).expect("valid");
         let mut out = Vec::new();
-        let personal =
-            Personal { to: &to, message_id: "a.1.1.x", follows: None, manage_token: token, unsubscribe_token: token };
+        let personal = Personal {
+            to: &to,
+            message_id: "a.1.1.x",
+            follows: None,
+            manage_token: token,
+            unsubscribe_token: token,
+            unsubscribe_mail: None,
+        };
         prepared.write(&personal, &mut out);
         (String::from_utf8(out).expect("ASCII"), token)
     });
@@ -85,7 +97,13 @@ fn a_token_of_another_length_is_refused_rather_than_garbling_the_mail() {
     let content = Content { locale: Locale::Vi, subject: Line::new("Tin"), text: "t".into(), html: MANAGE_MARK.into() };
     let site = sample::site(Locale::Vi);
     let prepared = Prepared::new(&site, &sender(), bulk(), Timestamp::from_millis(0), &content).expect("builds");
-    let personal =
-        Personal { to: &to, message_id: "x", follows: None, manage_token: "short", unsubscribe_token: UNSUBSCRIBE };
+    let personal = Personal {
+        to: &to,
+        message_id: "x",
+        follows: None,
+        manage_token: "short",
+        unsubscribe_token: UNSUBSCRIBE,
+        unsubscribe_mail: None,
+    };
     prepared.write(&personal, &mut Vec::new());
 }

@@ -1,38 +1,26 @@
-//! A message as it crosses the wire: CRLF everywhere, dots doubled, the final dot behind it. Never changes what the
+//! A message as it crosses the wire: CRLF everywhere, dots doubled. Never changes what the
 //! receiver reads, except that a lone CR or LF becomes the line end that was meant.
 
-use std::borrow::Cow;
-use std::fmt;
-
-/// The text and the final dot, one write. `Display` is what goes out.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Body<'a> {
-    text: Cow<'a, str>,
-}
-
-impl<'a> Body<'a> {
-    /// Prepares a message for DATA; nothing when it is not UTF-8 (RFC 6152 allows other bytes, loa never writes them).
-    pub(super) fn new(message: &'a [u8]) -> Option<Self> {
-        let text = std::str::from_utf8(message).ok()?;
-        Some(Self { text: if is_ready(message) { Cow::Borrowed(text) } else { Cow::Owned(made_ready(text)) } })
-    }
-
+/// What the relay must be told of a message, or must be able to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
     /// Octets of the message as RFC 1870 §6.1 counts them (doubled dots are counted: it is an estimate).
-    pub(super) fn size(&self) -> usize {
-        self.text.len()
-    }
-
+    pub(super) size: usize,
     /// Whether it needs 8BITMIME.
-    pub(super) fn is_8bit(&self) -> bool {
-        !self.text.is_ascii()
-    }
+    pub(super) is_8bit: bool,
 }
 
-impl fmt::Display for Body<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)?;
-        f.write_str(".\r\n")
+/// What ends a message.
+pub(super) const END: &[u8] = b".\r\n";
+
+/// Prepares a message for DATA, in place; nothing when it is not UTF-8 (RFC 6152 allows other bytes, loa never writes
+/// them). Not to be done twice: dots would be doubled again.
+pub(super) fn make_ready(message: &mut Vec<u8>) -> Option<Shape> {
+    let text = std::str::from_utf8(message).ok()?;
+    if !is_ready(message) {
+        *message = made_ready(text).into_bytes();
     }
+    Some(Shape { size: message.len(), is_8bit: !message.is_ascii() })
 }
 
 /// Whether it can go out as it is. One pass without a branch, so that the compiler can take many bytes at a time: nearly
@@ -80,7 +68,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn wire(message: &str) -> String {
-        Body::new(message.as_bytes()).unwrap().to_string()
+        let mut ready = message.as_bytes().to_vec();
+        make_ready(&mut ready).unwrap();
+        ready.extend_from_slice(END);
+        String::from_utf8(ready).unwrap()
     }
 
     #[test]
@@ -102,7 +93,11 @@ mod tests {
 
     #[test]
     fn a_message_that_is_ready_is_not_copied() {
-        assert!(matches!(Body::new(b"Subject: a\r\n\r\nb.\r\n").unwrap().text, Cow::Borrowed(_)));
+        let mut message = b"Subject: a\r\n\r\nb.\r\n".to_vec();
+        let at = message.as_ptr();
+        assert_eq!(make_ready(&mut message), Some(Shape { size: 18, is_8bit: false }));
+        assert_eq!(message.as_ptr(), at);
+        assert_eq!(make_ready(&mut b"\xff".to_vec()), None);
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lettre::transport::smtp::authentication::Mechanism;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Auth, Ehlo, Quit, Starttls};
+use lettre::transport::smtp::commands::{Auth, Ehlo, Starttls};
 use lettre::transport::smtp::response::Response;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -140,7 +140,9 @@ impl Connection {
             }
             (Tls::Required | Tls::Opportunistic, true) => {}
         }
-        self.expect_done(Step::Starttls, Starttls).await?;
+        let within = self.deadlines.starttls;
+        let heard = timeout(within, self.smtp.command(Starttls)).await;
+        self.response(Step::Starttls, within, heard)?;
         encrypt(&self.socket, settings).await?;
         // What was said before TLS no longer counts (RFC 3207 §4.2).
         let within = self.deadlines.hello;
@@ -170,31 +172,40 @@ impl Connection {
         Err(Fault::Lost(Step::Auth, "the relay asks again and again".into()))
     }
 
-    /// Writes a command (or a group of them) in one write and reads the first reply.
-    pub(super) async fn ask(&mut self, step: Step, command: impl Display) -> Result<Reply, Fault> {
+    /// Writes a command, or a group of them, in one write. `accepted` counts the bytes that have left, as far as the
+    /// stream can tell: more may not have, fewer cannot have.
+    pub(super) async fn write(&mut self, step: Step, bytes: &[u8], accepted: &mut usize) -> Result<(), Fault> {
+        if self.is_out_of_step() {
+            return Err(Fault::Lost(step, "the relay said more than it was asked".into()));
+        }
         let within = step.deadline(&self.deadlines);
-        let heard = timeout(within, self.smtp.command(command)).await;
-        self.reply(step, within, heard)
+        match timeout(within, self.socket.write(bytes, accepted)).await {
+            Err(_) => Err(Fault::Timeout(step, within)),
+            Ok(Err(e)) => Err(Fault::Lost(step, e.to_string())),
+            Ok(Ok(())) => Ok(()),
+        }
     }
 
-    /// Reads a further reply of a group.
+    /// Reads the next reply.
     pub(super) async fn hear(&mut self, step: Step) -> Result<Reply, Fault> {
         let within = step.deadline(&self.deadlines);
-        let heard = timeout(within, self.smtp.read_response()).await;
-        self.reply(step, within, heard)
-    }
-
-    async fn expect_done(&mut self, step: Step, command: impl Display) -> Result<Reply, Fault> {
-        let reply = self.ask(step, command).await?;
-        if reply.is_done() { Ok(reply) } else { Err(Fault::Reply(step, reply)) }
-    }
-
-    fn reply(&self, step: Step, within: Duration, heard: Heard) -> Result<Reply, Fault> {
-        match self.response(step, within, heard) {
-            Ok(response) => Ok(Reply::positive(&response)),
-            Err(Fault::Reply(_, reply)) => Ok(reply),
-            Err(fault) => Err(fault),
+        match timeout(within, self.socket.hear()).await {
+            Err(_) => Err(Fault::Timeout(step, within)),
+            Ok(Err(_)) if self.socket.ended() => Err(Fault::Lost(step, "the relay closed the connection".into())),
+            Ok(Err(e)) => Err(Fault::Lost(step, e.to_string())),
+            Ok(Ok(reply)) => Ok(reply),
         }
+    }
+
+    /// Writes one command and reads its reply.
+    pub(super) async fn ask(&mut self, step: Step, command: &[u8]) -> Result<Reply, Fault> {
+        self.write(step, command, &mut 0).await?;
+        self.hear(step).await
+    }
+
+    /// Whether the relay said more than it was asked for: then no reply can be matched to its mail any more.
+    pub(super) fn is_out_of_step(&self) -> bool {
+        self.socket.has_unread()
     }
 
     fn response(&self, step: Step, within: Duration, heard: Heard) -> Result<Response, Fault> {
@@ -203,11 +214,6 @@ impl Connection {
             Ok(Err(e)) => Err(fault(step, &e, &self.socket)),
             Ok(Ok(response)) => Ok(response),
         }
-    }
-
-    /// How often everything written was handed to the kernel; see [`Socket::flushes`].
-    pub(super) fn flushes(&self) -> u64 {
-        self.socket.flushes()
     }
 
     /// The TLS version in use, if any.
@@ -223,7 +229,7 @@ impl Connection {
     /// Says good-bye and waits for the answer, though not long.
     pub(super) async fn quit(mut self) {
         // Whatever comes back, the connection ends here.
-        let _ = self.ask(Step::Quit, Quit).await;
+        let _ = self.ask(Step::Quit, b"QUIT\r\n").await;
     }
 }
 

@@ -49,6 +49,17 @@ impl Health {
         self.state().refusal(now)
     }
 
+    /// The relay refuses everything for a reason that only a person can mend: it rests this long.
+    pub(super) fn pause(&self, why: String, now: Instant, rest: Duration) {
+        let mut state = self.state();
+        if state.rest(now).is_none() {
+            tracing::error!(%why, "the mail relay refuses every mail; none is offered for a while, and none is given up for it");
+            state.failures = state.failures.max(1);
+            state.until = Some(now + rest);
+            state.why = why;
+        }
+    }
+
     /// Asks for leave to connect.
     pub(super) fn ask(&self, now: Instant) -> Result<Leave<'_>, Fault> {
         let mut state = self.state();

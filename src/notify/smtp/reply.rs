@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use lettre::transport::smtp::response::Response;
-
+use crate::domain::bounce::{Cause as Blame, Status};
 use crate::domain::delivery::{Cause, Outcome};
 use crate::domain::subscriber::EmailAddress;
 
@@ -70,18 +69,6 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// From a positive response of lettre's.
-    pub(super) fn positive(response: &Response) -> Self {
-        let mut text = String::new();
-        for line in response.message() {
-            if !text.is_empty() {
-                text.push(' ');
-            }
-            text.push_str(line);
-        }
-        Self { code: u16::from(response.code()), text }
-    }
-
     /// From a negative one, which lettre makes an error of.
     pub(super) fn negative(error: &lettre::transport::smtp::Error) -> Option<Self> {
         let code = u16::from(error.status()?);
@@ -109,13 +96,16 @@ impl Reply {
         self.code == 421
     }
 
-    /// Subject and detail of the enhanced status code, if there is one and its class agrees with the code (RFC 2034 §4).
-    fn enhanced(&self) -> Option<(u16, u16)> {
-        let mut parts = self.text.split_whitespace().next()?.splitn(3, '.');
-        let (class, subject, detail) = (parts.next()?, parts.next()?, parts.next()?);
-        let number =
-            |s: &str| (s.len() <= 3 && s.bytes().all(|b| b.is_ascii_digit())).then(|| s.parse().ok()).flatten();
-        (number(class)? == self.code / 100).then_some((number(subject)?, number(detail)?))
+    /// The receiver wants fewer mails, not never this one: 421, or a policy that will have passed (4.7.x, RFC 3463 §3.8).
+    pub(super) fn wants_fewer(&self) -> bool {
+        let policy = || Status::leading(&self.text).is_some_and(|s| (s.class, s.subject) == (4, 7));
+        self.is_goodbye() || (self.is_later() && policy())
+    }
+
+    /// One that says that the commands came in the wrong order or too early (RFC 5321 §4.2.4; 554 is Exim's "protocol
+    /// synchronization error").
+    pub(super) const fn is_about_order(&self) -> bool {
+        matches!(self.code, 500..=504 | 554)
     }
 
     /// Code and text, shortened, without addresses.
@@ -170,35 +160,41 @@ pub(super) const fn again(cause: Cause, detail: String) -> Outcome {
     Outcome::Retry { cause, detail, after: None }
 }
 
-/// What a negative reply to one step of a mail means for that mail.
-pub(super) fn judged(step: Step, reply: &Reply) -> Outcome {
+/// What a negative reply to one step of a mail means for that mail, and what is at fault.
+///
+/// What is wrong with us (our address, our dialogue) is not held against the mail: it is tried again, and an operator can
+/// put it right meanwhile.
+pub(super) fn judged(step: Step, reply: &Reply) -> (Outcome, Blame) {
     let detail = reply.detail();
     if !matches!(reply.code, 500..=599) {
-        return again(Cause::Busy, detail);
+        return (again(Cause::Busy, detail), Blame::Temporary);
     }
-    // 530 and 538 are about the session (sign in, encrypt first: RFC 4954 §6), not about this mail.
-    if matches!(reply.code, 530 | 538) {
-        return again(Cause::Refused, detail);
-    }
-    match reply.enhanced() {
-        // Mailbox full: people come back from leave.
-        Some((2, 2)) => again(Cause::Busy, detail),
-        // At MAIL the address in question is the sender's, which says nothing about the receiver.
-        Some((1, 1 | 2 | 3 | 6 | 10) | (2, 1)) if step != Step::Mail => Outcome::Dead { cause: Cause::Address, detail },
-        None if step == Step::Rcpt => match reply.code {
-            550 | 551 | 553 => Outcome::Dead { cause: Cause::Address, detail },
-            552 => again(Cause::Busy, detail),
-            _ => Outcome::Dead { cause: Cause::Refused, detail },
-        },
-        _ => Outcome::Dead { cause: Cause::Refused, detail },
-    }
+    let fault = match Blame::of_reply(reply.code, &reply.text) {
+        // At MAIL the address in question is the sender's, which says nothing about the receiver; at DATA nobody's.
+        Blame::NoSuchUser | Blame::MailboxFull | Blame::Unknown if step == Step::Mail => Blame::Sender,
+        // Behind the message a bare code is about the message.
+        Blame::NoSuchUser | Blame::MailboxFull
+            if matches!(step, Step::Data | Step::Body) && Status::leading(&reply.text).is_none() =>
+        {
+            Blame::Content
+        }
+        fault => fault,
+    };
+    let outcome = match fault {
+        Blame::NoSuchUser => Outcome::Dead { cause: Cause::Address, detail },
+        // People come back from leave.
+        Blame::MailboxFull | Blame::Temporary => again(Cause::Busy, detail),
+        Blame::Sender => again(Cause::Refused, detail),
+        Blame::Policy | Blame::Content | Blame::Unknown => Outcome::Dead { cause: Cause::Refused, detail },
+    };
+    (outcome, fault)
 }
 
 /// The most characters of a reply that are kept.
 const LONGEST_DETAIL: usize = 200;
 
 /// Shortened, on one line, with everything that looks like a mail address masked.
-pub(super) fn presentable(text: &str) -> String {
+pub(in crate::notify) fn presentable(text: &str) -> String {
     let part_of_address = |c: char| c.is_alphanumeric() || "@.!#$%&'*+-/=?^_`{|}~".contains(c);
     let mut out = String::with_capacity(text.len().min(LONGEST_DETAIL * 2));
     let mut rest = text;
@@ -238,7 +234,7 @@ mod tests {
 
     fn at(step: Step, reply: &str) -> String {
         let (code, text) = reply.split_once(' ').unwrap_or((reply, ""));
-        kind(&judged(step, &Reply { code: code.parse().unwrap(), text: text.into() }))
+        kind(&judged(step, &Reply { code: code.parse().unwrap(), text: text.into() }).0)
     }
 
     #[test]
@@ -259,8 +255,8 @@ mod tests {
             ("452 too many", "retry busy"),
             ("450 4.1.1 greylisted", "retry busy"),
             ("550 5.7.1 blocked by policy", "dead refused"),
-            ("550 5.4.1 relay access denied", "dead refused"),
-            ("550 5.1.8 bad sender", "dead refused"),
+            ("550 5.4.1 relay access denied", "retry refused"),
+            ("550 5.1.8 bad sender", "retry refused"),
             ("554 no valid recipients", "dead refused"),
             ("530 5.7.0 sign in first", "retry refused"),
         ] {
@@ -271,8 +267,9 @@ mod tests {
     #[test]
     fn a_sender_or_a_message_that_is_refused_leaves_the_address_in_good_standing() {
         for (step, reply, meaning) in [
-            (Step::Mail, "550 5.1.1 sender unknown", "dead refused"),
-            (Step::Mail, "550 no", "dead refused"),
+            (Step::Mail, "550 5.1.1 sender unknown", "retry refused"),
+            (Step::Mail, "550 no", "retry refused"),
+            (Step::Mail, "550 5.7.1 not from you", "dead refused"),
             (Step::Mail, "451 4.7.1 slow down", "retry busy"),
             (Step::Data, "554 no", "dead refused"),
             (Step::Body, "554 5.7.1 spam", "dead refused"),
@@ -290,6 +287,21 @@ mod tests {
         assert_eq!(at(Step::Rcpt, "550 4.2.2 confused"), "dead address");
         assert_eq!(at(Step::Rcpt, "550 5.7 half a code"), "dead address");
         assert_eq!(at(Step::Rcpt, "550 5.7.1234 not a code"), "dead address");
+    }
+
+    #[test]
+    fn only_a_policy_that_passes_and_a_farewell_ask_for_fewer_mails() {
+        for (code, text, fewer) in [
+            (421, "", true),
+            (450, "4.7.1 slow down", true),
+            (451, "4.7.650 too fast", true),
+            (450, "4.2.1 greylisted", false),
+            (452, "4.3.1 disk full", false),
+            (550, "5.7.1 never", false),
+            (250, "4.7.0 odd", false),
+        ] {
+            assert_eq!(Reply { code, text: text.into() }.wants_fewer(), fewer, "{code} {text}");
+        }
     }
 
     #[test]

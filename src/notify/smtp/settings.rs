@@ -77,7 +77,7 @@ pub struct Deadlines {
     pub rcpt: Duration,
     /// DATA and its reply.
     pub data: Duration,
-    /// The message, the final dot and the reply to it.
+    /// The message with the final dot, and the reply to it: each.
     pub body: Duration,
     /// QUIT and its reply.
     pub quit: Duration,
@@ -107,7 +107,7 @@ impl Deadlines {
     #[must_use]
     pub fn longest_send(&self) -> Duration {
         let open = self.connect + self.tls + self.hello + self.starttls + self.hello + self.auth * 3;
-        open + self.rset + self.mail + self.quit + self.mail + self.rcpt + self.data + self.body
+        open + self.rset + self.mail * 2 + self.quit + self.mail * 2 + self.rcpt + self.data + self.body * 2
     }
 }
 
@@ -140,7 +140,7 @@ pub struct Settings {
     pub connections: usize,
     /// Messages a second over all connections; 0 means as fast as the relay takes them. Default 0.
     pub rate: u32,
-    /// Messages after which a connection is closed and another opened, at least 1. Default 100.
+    /// Messages after which a connection is closed and another opened, at least 1. Default 500.
     pub per_connection: u32,
     /// How long an unused connection is kept. Default 30 s.
     pub idle: Duration,
@@ -192,7 +192,7 @@ impl Settings {
             hello: client_id(hello)?,
             connections: 4,
             rate: 0,
-            per_connection: 100,
+            per_connection: 500,
             idle: Duration::from_secs(30),
             deadlines: Deadlines::default(),
             rest_first: Duration::from_secs(1),

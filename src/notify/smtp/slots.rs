@@ -25,6 +25,7 @@ pub(super) struct Slots {
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
     open: Arc<AtomicUsize>,
+    waiting: AtomicUsize,
     withheld: Mutex<Withheld>,
     closed: AtomicBool,
     swept: AtomicBool,
@@ -46,6 +47,22 @@ pub(super) struct Lease {
     permit: OwnedSemaphorePermit,
 }
 
+/// Counts somebody as waiting for as long as they do.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -60,6 +77,7 @@ impl Slots {
             permits,
             idle: Mutex::default(),
             open: Arc::default(),
+            waiting: AtomicUsize::new(0),
             withheld: Mutex::default(),
             closed: AtomicBool::new(false),
             swept: AtomicBool::new(false),
@@ -80,7 +98,7 @@ impl Slots {
     pub(super) async fn take(&self) -> Result<Lease, Fault> {
         loop {
             self.return_withheld();
-            let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed())?;
+            let permit = self.permit().await?;
             if let Some(connection) = self.idle_connection().await {
                 return Ok(Lease { connection, reused: true, permit });
             }
@@ -90,6 +108,29 @@ impl Slots {
                 Err(fault) => return Err(fault),
             }
         }
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _waiting = Waiting::new(&self.waiting);
+        Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed())
+    }
+
+    /// Whether somebody waits for a connection: then nobody keeps one for mail after mail.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether the pool has ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether a mail would not have to wait for a connection.
+    pub(super) fn has_room(&self) -> bool {
+        self.permits.available_permits() > 0
     }
 
     /// Replaces a connection that turned out to be gone.

@@ -1,11 +1,12 @@
-//! The stream under lettre's SMTP connection: a TCP socket with `TCP_NODELAY` that can become a TLS stream in place.
-//! Hands lettre one whole line at a time, put right where servers are sloppy, and knows whether what was written has
-//! left. Never speaks SMTP itself.
+//! The stream under lettre's SMTP connection and under the transactions of ours: a TCP socket with `TCP_NODELAY` that can become a TLS stream in place.
+//! Hands lettre one whole line at a time, put right where servers are sloppy, hands us whole replies, and knows how much
+//! of what was written has left. Never says anything of its own.
 //!
 //! One line at a time, because whatever a server (or someone between) sends behind its reply to STARTTLS must not be
 //! taken for a reply that came through TLS.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -19,8 +20,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::reply::Reply;
+
 /// RFC 5321 §4.5.3.1.5 allows 512 octets to a reply line; real servers write longer ones.
 const LONGEST_LINE: usize = 4000;
+
+/// A reply of many lines may be longer.
+const LONGEST_REPLY: usize = 16 * 1024;
 
 /// How much of the opening dialogue is kept for [`Socket::take_heard`].
 const LONGEST_HELLO: usize = 32 * 1024;
@@ -36,7 +42,6 @@ struct State {
     input: Vec<u8>,
     begin: usize,
     heard: Option<Vec<u8>>,
-    flushes: u64,
     ended: bool,
 }
 
@@ -55,7 +60,7 @@ impl Socket {
         let peer = tcp.peer_addr()?;
         let (input, heard) = (Vec::with_capacity(1024), Some(Vec::new()));
         let stream = Stream::Plain(tcp);
-        Ok(Self(Arc::new(Mutex::new(State { stream, peer, input, begin: 0, heard, flushes: 0, ended: false }))))
+        Ok(Self(Arc::new(Mutex::new(State { stream, peer, input, begin: 0, heard, ended: false }))))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -67,14 +72,54 @@ impl Socket {
         String::from_utf8_lossy(&self.state().heard.take().unwrap_or_default()).into_owned()
     }
 
-    /// How often everything written was handed over to the kernel.
-    pub(super) fn flushes(&self) -> u64 {
-        self.state().flushes
-    }
-
     /// Whether the server has closed its side.
     pub(super) fn ended(&self) -> bool {
         self.state().ended
+    }
+
+    /// Writes all of it and flushes. `accepted` counts what the stream has taken, also when this fails or is given up.
+    pub(super) async fn write(&self, bytes: &[u8], accepted: &mut usize) -> io::Result<()> {
+        poll_fn(|cx| {
+            let mut state = self.state();
+            while *accepted < bytes.len() {
+                match ready!(state.poll_write(cx, &bytes[*accepted..]))? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    n => *accepted += n,
+                }
+            }
+            state.poll_flush(cx)
+        })
+        .await
+    }
+
+    /// The next reply, whole.
+    pub(super) async fn hear(&self) -> io::Result<Reply> {
+        poll_fn(|cx| {
+            let mut state = self.state();
+            loop {
+                if let Some(reply) = state.next_reply()? {
+                    return Poll::Ready(Ok(reply));
+                }
+                match ready!(state.poll_fill(cx)) {
+                    Ok(0) => {
+                        state.ended = true;
+                        return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                    Ok(_) => {}
+                    Err(e) => {
+                        state.ended = true;
+                        return Poll::Ready(Err(e));
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// Whether something arrived that nobody asked for.
+    pub(super) fn has_unread(&self) -> bool {
+        let state = self.state();
+        state.begin != state.input.len()
     }
 
     /// Whether nothing has arrived while nothing was asked. A server that speaks unasked says good-bye.
@@ -122,6 +167,57 @@ impl Socket {
 }
 
 impl State {
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Stream::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+            Stream::Between => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Stream::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Stream::Between => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    /// The next reply, if all of its lines are there (RFC 5321 §4.2.1).
+    fn next_reply(&mut self) -> io::Result<Option<Reply>> {
+        let unread = &self.input[self.begin..];
+        let (mut at, mut text) = (0, Vec::new());
+        while let Some(end) = unread[at..].iter().position(|&b| b == b'\n') {
+            let line = &unread[at..at + end];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            at += end + 1;
+            let (code, rest) = line.split_at_checked(3).unwrap_or_default();
+            let [class @ b'2'..=b'5', second @ b'0'..=b'9', third @ b'0'..=b'9'] = *code else {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "what the relay said is not SMTP"));
+            };
+            if !text.is_empty() {
+                text.push(b' ');
+            }
+            text.extend_from_slice(rest.get(1..).unwrap_or_default());
+            if rest.first() == Some(&b'-') {
+                continue;
+            }
+            self.begin += at;
+            if self.begin == self.input.len() {
+                self.input.clear();
+                self.begin = 0;
+            }
+            let digits = [class, second, third].map(|digit| u16::from(digit - b'0'));
+            let text = String::from_utf8(text)
+                .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).replace(char::REPLACEMENT_CHARACTER, "?"));
+            return Ok(Some(Reply { code: digits[0] * 100 + digits[1] * 10 + digits[2], text }));
+        }
+        if unread.len() > LONGEST_REPLY {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a reply is too long"));
+        }
+        Ok(None)
+    }
+
     /// The next whole line with its line end, made fit for a strict parser.
     fn next_line(&mut self) -> Option<Vec<u8>> {
         let rest = &self.input[self.begin..];
@@ -207,22 +303,11 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.state().stream {
-            Stream::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
-            Stream::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
-            Stream::Between => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
+        self.state().poll_write(cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut state = self.state();
-        ready!(match &mut state.stream {
-            Stream::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Stream::Tls(tls) => Pin::new(tls).poll_flush(cx),
-            Stream::Between => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        })?;
-        state.flushes += 1;
-        Poll::Ready(Ok(()))
+        self.state().poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

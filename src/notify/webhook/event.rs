@@ -61,6 +61,49 @@ pub fn full_event_body(
     write(kind, seen, article, feeds, zone, LADDER[0], true)
 }
 
+/// The body of `article.digest`: what became of these articles while their endpoint was away, the newest first. `more`
+/// says that there were more than are named.
+#[must_use]
+pub fn digest_body(at: Timestamp, articles: &[StoredArticle], more: bool, zone: &TimeZone) -> Vec<u8> {
+    let shown = articles.iter().filter(|a| a.visible).map(|stored| Line {
+        id: &stored.entry_id,
+        revision: stored.revision,
+        title: cut(&stored.article.title, LADDER[2].title),
+        url: &stored.article.url,
+        published: stored.article.published.rfc3339(zone),
+        updated: stored.updated.rfc3339(zone),
+    });
+    let gone = articles.iter().filter(|a| !a.visible).map(|stored| Withdrawn {
+        id: &stored.entry_id,
+        revision: stored.revision,
+        url: &stored.article.url,
+    });
+    let data = DigestData { articles: shown.collect(), withdrawn: gone.collect(), more };
+    encode(&Event { kind: "article.digest", timestamp: at.rfc3339(zone), data })
+}
+
+/// The body of `endpoint.disabled`: from this number on events were kept and not sent.
+#[must_use]
+pub fn disabled_body(at: Timestamp, zone: &TimeZone) -> Vec<u8> {
+    let data = TestData {
+        message: Message {
+            vi: "Từ lúc này loa ngừng gửi tin tới điểm nhận này. Không tin nào bị mất: các tin sau được giữ lại và gửi khi điểm nhận được bật lại.",
+            en: "From this moment loa sent nothing to this endpoint. Nothing is lost: later events are kept and sent once it is enabled again.",
+        },
+    };
+    encode(&Event { kind: "endpoint.disabled", timestamp: at.rfc3339(zone), data })
+}
+
+/// A body with the event's number among those of its endpoint and the number before it that was not cancelled.
+#[must_use]
+pub fn numbered(body: &[u8], seq: i64, prev_seq: i64) -> Vec<u8> {
+    let mut all = Vec::with_capacity(body.len() + 64);
+    // Every body is a JSON object with members, so it ends with a brace.
+    all.extend_from_slice(&body[..body.len().saturating_sub(1)]);
+    all.extend_from_slice(format!(",\"seq\":{seq},\"prev_seq\":{prev_seq}}}").as_bytes());
+    all
+}
+
 /// The body of `endpoint.test`, by which an owner tries an endpoint out.
 #[must_use]
 pub fn test_body(at: Timestamp, zone: &TimeZone) -> Vec<u8> {
@@ -81,12 +124,29 @@ struct Event<'a, D> {
     data: D,
 }
 
+/// Nothing of what it said: who has it knows what to take down, and who has not learns nothing.
 #[derive(Serialize)]
 struct Withdrawn<'a> {
     id: &'a str,
     revision: i64,
     url: &'a str,
+}
+
+#[derive(Serialize)]
+struct DigestData<'a> {
+    articles: Vec<Line<'a>>,
+    withdrawn: Vec<Withdrawn<'a>>,
+    more: bool,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    revision: i64,
     title: String,
+    url: &'a str,
+    published: String,
+    updated: String,
 }
 
 #[derive(Serialize)]
@@ -149,16 +209,16 @@ fn write(
     let name = format!("article.{}", kind.as_str());
     let timestamp = seen.rfc3339(zone);
     let (id, revision, article) = (stored.entry_id.as_str(), stored.revision, &stored.article);
-    let (url, title) = (article.url.as_str(), cut(&article.title, limits.title));
+    let url = article.url.as_str();
     if kind == ChangeKind::Withdrawn {
-        return encode(&Event { kind: &name, timestamp, data: Withdrawn { id, revision, url, title } });
+        return encode(&Event { kind: &name, timestamp, data: Withdrawn { id, revision, url } });
     }
     let list = |items: &[XmlText]| items.iter().take(limits.items).map(|item| cut(item, limits.item)).collect();
     let data = Shown {
         id,
         revision,
         source: &article.source,
-        title,
+        title: cut(&article.title, limits.title),
         summary: cut(&article.summary, limits.summary),
         url,
         authors: list(&article.authors),
@@ -282,7 +342,7 @@ mod tests {
         let event = json(&body);
         assert_eq!(event["type"], "article.withdrawn");
         let keys: Vec<_> = event["data"].as_object().expect("an object").keys().cloned().collect();
-        assert_eq!(keys, ["id", "revision", "title", "url"]);
+        assert_eq!(keys, ["id", "revision", "url"]);
     }
 
     #[test]
@@ -316,6 +376,27 @@ mod tests {
         assert_eq!(cut("một hai ba bốn", 10), "một hai…");
         assert_eq!(cut("một hai", 7), "một hai");
         assert_eq!(cut("mộthaibabốn", 5), "mộth…");
+    }
+
+    #[test]
+    fn a_number_is_added_behind_everything_else() {
+        let body = numbered(&test_body(stored().first_seen, &zone()), 7, 5);
+        let event = json(&body);
+        assert_eq!((&event["seq"], &event["prev_seq"]), (&7.into(), &5.into()));
+        assert_eq!(event["type"], "endpoint.test");
+    }
+
+    #[test]
+    fn a_digest_names_what_is_public_and_what_to_take_down() {
+        let gone = StoredArticle { visible: false, entry_id: "tag:x".into(), ..stored() };
+        let event = json(&digest_body(stored().first_seen, &[stored(), gone], false, &zone()));
+        assert_eq!(event["data"]["articles"][0]["id"], "tag:example.vn,2021:cong/article/77");
+        assert_eq!(
+            event["data"]["withdrawn"],
+            serde_json::json!([
+                { "id": "tag:x", "revision": 2, "url": "https://example.vn/cong-tac-to-chuc/77" }
+            ])
+        );
     }
 
     #[test]

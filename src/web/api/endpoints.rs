@@ -13,9 +13,11 @@ use crate::domain::feed::Feed;
 use crate::domain::scope::Scope;
 use crate::notify::webhook::secret::Secret;
 use crate::store::endpoint::{Endpoint, NewEndpoint};
+use crate::store::push::STOPPED;
 use crate::web::Shared;
 use crate::web::reply::Fault;
 use crate::web::search;
+use crate::work::access;
 
 /// Letters of an endpoint's name, at most.
 const LONGEST_NAME: usize = 100;
@@ -29,6 +31,44 @@ struct Wanted {
     url: String,
     name: String,
     feeds: Vec<String>,
+    payload: Option<Payload>,
+    order: Option<Sequence>,
+}
+
+/// How much an event says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Payload {
+    /// What a list shows, and a link.
+    Thin,
+    /// The whole text too.
+    Full,
+}
+
+/// In which order events come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sequence {
+    /// Those of one article one after another.
+    Article,
+    /// All of them one after another.
+    Strict,
+}
+
+/// Sets what is given.
+pub(super) async fn set(
+    shared: &Shared,
+    subscriber_id: i64,
+    payload: Option<Payload>,
+    order: Option<Sequence>,
+) -> Result<(), Fault> {
+    if let Some(payload) = payload {
+        shared.store.set_payload(subscriber_id, payload == Payload::Full).await?;
+    }
+    if let Some(order) = order {
+        shared.store.set_in_order(subscriber_id, order == Sequence::Strict).await?;
+    }
+    Ok(())
 }
 
 /// `POST /api/v1/endpoints`
@@ -74,7 +114,9 @@ pub async fn create(caller: Caller, shared: Data<Shared>, bytes: Bytes) -> Resul
     let public_id = format!("ep_{:024x}", u128::from_le_bytes(shared.clock.random()) >> 32);
     let secret = Secret::generate(&shared.clock).reveal();
     let new = NewEndpoint { public_id: &public_id, name, url: url.as_str(), secret: &secret, feeds: &feeds };
-    shared.store.add_endpoint(&new, shared.clock.now()).await?;
+    let subscriber_id = shared.store.add_endpoint(&new, shared.clock.now()).await?;
+    set(&shared, subscriber_id, wanted.payload, wanted.order).await?;
+    let token = access::create_endpoint_token(&shared.store, &shared.clock, subscriber_id).await?;
     tracing::info!(endpoint = public_id, host = url.host_str(), "an endpoint was made");
     let endpoint = shared.store.endpoint(&public_id).await?.ok_or(Fault::Internal)?;
     if feeds.iter().any(|id| all.iter().all(|feed| feed.id != *id)) {
@@ -82,6 +124,7 @@ pub async fn create(caller: Caller, shared: Data<Shared>, bytes: Bytes) -> Resul
     }
     let mut shown = describe(&shared, &endpoint, &all).await?;
     shown["secret"] = secret.into();
+    shown["token"] = token.into();
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, format!("{}api/v1/endpoints/{public_id}", shared.view.root())))
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -117,13 +160,17 @@ pub async fn delete(caller: Caller, shared: Data<Shared>, id: Path<String>) -> R
     }
 }
 
-async fn describe(shared: &Shared, endpoint: &Endpoint, all: &[Feed]) -> Result<Value, Fault> {
+pub(super) async fn describe(shared: &Shared, endpoint: &Endpoint, all: &[Feed]) -> Result<Value, Fault> {
     let followed = shared.store.endpoint_feeds(endpoint.subscriber_id).await?;
     let feeds: Vec<&str> = all.iter().filter(|f| followed.contains(&f.id)).map(|f| f.spec.slug.as_str()).collect();
+    let health = shared.store.health(endpoint.subscriber_id).await?.unwrap_or_default();
     let when = |millis: i64| Timestamp(millis).rfc3339(&shared.site.zone);
     Ok(json!({
         "id": endpoint.public_id, "name": endpoint.name, "url": endpoint.url, "feeds": feeds,
         "created_at": when(endpoint.created_at), "disabled_at": endpoint.disabled_at.map(when),
-        "disabled_reason": endpoint.disabled_reason,
+        "disabled_reason": endpoint.disabled_reason, "payload": endpoint.payload,
+        "order": if health.in_order { "strict" } else { "article" },
+        "newest": health.seq, "waiting": health.pending, "failing_since": health.failing_since.map(when),
+        "next_try": (health.failures > 0 && health.rests_until < STOPPED).then(|| when(health.rests_until)),
     }))
 }

@@ -50,6 +50,15 @@ fn paths() -> Value {
                        "description": "Name of the source in the configuration." });
     let token = json!({ "name": "token", "in": "path", "required": true, "schema": { "type": "string" },
                         "description": "The last part of the person's own manage link." });
+    let query = |name: &str, usual: i64, what: &str| {
+        json!({ "name": name, "in": "query", "description": what,
+        "schema": { "type": "integer", "minimum": 0, "default": usual } })
+    };
+    let events = [
+        id.clone(),
+        query("after", 0, "The number of the last event that you have."),
+        query("limit", 100, "Events in one answer, at most 500."),
+    ];
     json!({
         "/api/v1/feeds": { "get": call("listFeeds", "feeds",
             "Every feed that can be followed; with any of these parameters, the selection that they put together", "200",
@@ -62,9 +71,26 @@ fn paths() -> Value {
         },
         "/api/v1/endpoints/{id}": {
             "get": call("getEndpoint", "endpoints", "One endpoint", "200", Some("Endpoint"), std::slice::from_ref(&id), None),
+            "patch": call("changeEndpoint", "endpoints", "Changes how much an event says and in which order events come",
+                "200", Some("Endpoint"), std::slice::from_ref(&id), Some("EndpointChange")),
             "delete": call("deleteEndpoint", "endpoints", "Deletes an endpoint and cancels what waits for it", "204",
                 None, std::slice::from_ref(&id), None)
         },
+        "/api/v1/endpoints/{id}/events": { "get": call("listEvents", "endpoints",
+            "The events of an endpoint after a number, sent or not: to catch up after a gap. The endpoint's own token will do",
+            "200", Some("EventList"), &events, None) },
+        "/api/v1/endpoints/{id}/replay": { "post": call("replayEvents", "endpoints",
+            "Sends events again, under their ids and numbers", "202", Some("Replayed"), std::slice::from_ref(&id), Some("Replay")) },
+        "/api/v1/endpoints/{id}/enable": { "post": call("enableEndpoint", "endpoints",
+            "Switches an endpoint on again, or ends its rest; what waited is sent", "200", Some("Enabled"),
+            std::slice::from_ref(&id), Some("Enable")) },
+        "/api/v1/endpoints/{id}/disable": { "post": call("disableEndpoint", "endpoints",
+            "Switches an endpoint off; its events are kept", "200", Some("Disabled"), std::slice::from_ref(&id), None) },
+        "/api/v1/endpoints/{id}/test": { "post": call("testEndpoint", "endpoints",
+            "Sends the event endpoint.test", "202", Some("TestQueued"), std::slice::from_ref(&id), None) },
+        "/api/v1/endpoints/{id}/token": { "post": call("renewEndpointToken", "endpoints",
+            "Makes the endpoint a new token of its own, in place of the one before. Shown this once", "200",
+            Some("EndpointToken"), std::slice::from_ref(&id), None) },
         "/api/v1/subscriptions": { "post": call("requestSubscription", "people",
             "Asks a person by mail to confirm, or takes them in if you state their consent (scope subscribers). Without a \
              stated consent the answer is the same whether or not the address is known", "202",
@@ -146,6 +172,21 @@ fn list_of(name: &str, of: &str) -> Value {
     object(&[name], json!({ name: { "type": "array", "items": { "$ref": format!("#/components/schemas/{of}") } } }))
 }
 
+/// A feed, or a selection, as it is listed.
+fn feed() -> Value {
+    let text = json!({ "type": "string" });
+    let uri = json!({ "type": "string", "format": "uri" });
+    object(
+        &["name", "slug", "title", "kind", "page", "rss", "atom", "json"],
+        json!({
+            "slug": text, "title": text, "title_en": { "type": ["string", "null"] }, "description": text,
+            "name": { "type": "string", "description": "What to write where a feed is asked for." },
+            "kind": { "type": "string", "enum": ["topic", "category", "selection"] }, "page": uri, "rss": uri, "atom": uri,
+            "json": uri, "articles_per_week": { "type": "integer", "minimum": 0 },
+            "changed_at": { "type": "string", "format": "date-time" } }),
+    )
+}
+
 fn schemas() -> Value {
     let text = json!({ "type": "string" });
     let number = json!({ "type": "integer", "minimum": 0 });
@@ -155,7 +196,12 @@ fn schemas() -> Value {
     let endpoint = json!({
         "id": text, "name": text, "url": uri, "feeds": texts, "created_at": time,
         "disabled_at": { "type": ["string", "null"], "format": "date-time" },
-        "disabled_reason": { "type": ["string", "null"] }
+        "disabled_reason": { "type": ["string", "null"] },
+        "payload": { "type": "string", "enum": ["thin", "full"] },
+        "order": { "type": "string", "enum": ["article", "strict"] },
+        "newest": number, "waiting": number,
+        "failing_since": { "type": ["string", "null"], "format": "date-time" },
+        "next_try": { "type": ["string", "null"], "format": "date-time" }
     });
     let frequencies = json!(["immediate", "daily", "weekly"]);
     let named = json!({ "type": "string", "description": "A feed's slug, or search?… of a selection." });
@@ -167,21 +213,45 @@ fn schemas() -> Value {
     let mut new_endpoint = endpoint.clone();
     new_endpoint["secret"] =
         json!({ "type": "string", "description": "whsec_…, the key of the signatures (Standard Webhooks)." });
+    new_endpoint["token"] =
+        json!({ "type": "string", "description": "loae_…, with which the site may ask for its events." });
+    let event = json!({
+        "id": text, "seq": number, "type": text,
+        "state": { "type": "string", "enum": ["pending", "sent", "dead", "cancelled"] },
+        "cause": { "type": ["string", "null"] },
+        "event": { "type": ["object", "null"], "description": "As it is sent, by the schema at /schemas/{type}.json; null if it must not go out any more." }
+    });
     json!({
+        "EndpointChange": object(&[], json!({
+            "payload": { "type": "string", "enum": ["thin", "full"] },
+            "order": { "type": "string", "enum": ["article", "strict"] } })),
+        "Event": object(&["id", "seq", "type", "state", "event"], event),
+        "EventList": object(&["events", "next", "more", "newest"], json!({
+            "events": { "type": "array", "items": { "$ref": "#/components/schemas/Event" } },
+            "next": number, "more": { "type": "boolean" }, "newest": number })),
+        "Replay": object(&[], json!({
+            "from": time, "to": time,
+            "state": { "type": "string", "enum": ["any", "sent", "dead", "pending"], "default": "any" },
+            "order": { "type": "string", "enum": ["oldest", "newest"], "default": "oldest" } })),
+        "Replayed": object(&["replayed"], json!({ "replayed": number })),
+        "Enable": object(&["catch_up"], json!({
+            "catch_up": { "type": "string", "enum": ["oldest", "newest", "digest"], "default": "oldest" } })),
+        "Enabled": object(&["status", "waiting"], json!({ "status": { "const": "enabled" }, "waiting": number })),
+        "Disabled": object(&["status"], json!({ "status": { "const": "disabled" } })),
+        "TestQueued": object(&["status", "seq"], json!({ "status": { "const": "queued" }, "seq": number })),
+        "EndpointToken": object(&["token"], json!({ "token": text })),
         "Problem": object(&["type", "title", "status", "detail"],
             json!({ "type": text, "title": text, "status": { "type": "integer" }, "detail": text })),
-        "Feed": object(&["name", "slug", "title", "kind", "page", "rss", "atom", "json"], json!({
-            "slug": text, "title": text, "title_en": { "type": ["string", "null"] }, "description": text,
-            "name": { "type": "string", "description": "What to write where a feed is asked for." },
-            "kind": { "type": "string", "enum": ["topic", "category", "selection"] }, "page": uri, "rss": uri, "atom": uri,
-            "json": uri, "articles_per_week": number, "changed_at": time })),
+        "Feed": feed(),
         "FeedList": list_of("feeds", "Feed"),
         "Endpoint": object(&["id", "name", "url", "feeds", "created_at"], endpoint),
-        "NewEndpoint": object(&["id", "name", "url", "feeds", "created_at", "secret"], new_endpoint),
+        "NewEndpoint": object(&["id", "name", "url", "feeds", "created_at", "secret", "token"], new_endpoint),
         "EndpointList": list_of("endpoints", "Endpoint"),
         "EndpointRequest": object(&["url", "name", "feeds"], json!({
             "url": uri, "name": { "type": "string", "minLength": 1, "maxLength": 100 },
-            "feeds": { "type": "array", "items": named, "minItems": 1 } })),
+            "feeds": { "type": "array", "items": named, "minItems": 1 },
+            "payload": { "type": "string", "enum": ["thin", "full"], "default": "thin" },
+            "order": { "type": "string", "enum": ["article", "strict"], "default": "article" } })),
         "SubscriptionRequest": object(&["email", "feeds"], json!({
             "email": { "type": "string", "format": "email" },
             "feeds": { "type": "array", "minItems": 1, "items": { "oneOf": [

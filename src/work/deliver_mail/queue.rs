@@ -9,10 +9,6 @@ use crate::domain::delivery::Lane;
 use crate::store::delivery::Claimed;
 use crate::work::compose::Letter;
 
-/// When fewer than this wait, the next claim is made, while these are being sent. So no more wait in one process than
-/// this and one claim: what another replica could send meanwhile, and what lies idle when the process dies.
-pub(super) const LOW: usize = 500;
-
 /// A letter that waits for its turn, under its claim.
 pub(super) struct Waiting {
     pub(super) claimed: Claimed,
@@ -26,8 +22,11 @@ pub(super) struct Queue {
     letters: Mutex<Letters>,
     /// One permit for each letter.
     ready: Semaphore,
-    /// Rings when few are left.
+    /// Rings when few are left, and when there is another reason to look.
     pub(super) low: Notify,
+    /// When fewer than this wait, the next claim is made, while these are being sent. So no more wait in one process
+    /// than this and one claim: what another replica could send meanwhile, and what lies idle when the process dies.
+    few: usize,
 }
 
 #[derive(Default)]
@@ -46,8 +45,8 @@ impl Letters {
 }
 
 impl Queue {
-    pub(super) fn new() -> Self {
-        Self { letters: Mutex::default(), ready: Semaphore::new(0), low: Notify::new() }
+    pub(super) fn new(few: usize) -> Self {
+        Self { letters: Mutex::default(), ready: Semaphore::new(0), low: Notify::new(), few }
     }
 
     fn letters(&self) -> MutexGuard<'_, Letters> {
@@ -56,7 +55,7 @@ impl Queue {
 
     /// Whether so few letters of this lane wait that more should be claimed.
     pub(super) fn has_room(&self, lane: Lane) -> bool {
-        self.letters().of(lane).len() < LOW
+        self.letters().of(lane).len() < self.few
     }
 
     /// Adds letters behind those that are as urgent.
@@ -74,10 +73,38 @@ impl Queue {
             return Some(urgent);
         }
         let next = letters.others.pop_front();
-        if letters.others.len() < LOW {
+        if letters.others.len() < self.few {
             self.low.notify_one();
         }
         next
+    }
+
+    /// The next letter that may wait behind another on one connection, if there is one now. An urgent letter may not: it
+    /// goes over the connection that is free first, which this one will be if nothing is put behind.
+    pub(super) fn behind(&self) -> Option<Waiting> {
+        let permit = self.ready.try_acquire().ok()?;
+        let mut letters = self.letters();
+        if !letters.urgent.is_empty() {
+            return None;
+        }
+        let next = letters.others.pop_front()?;
+        permit.forget();
+        if letters.others.len() < self.few {
+            self.low.notify_one();
+        }
+        Some(next)
+    }
+
+    /// Takes all letters out. Answers them.
+    pub(super) fn drain(&self) -> Vec<Waiting> {
+        let mut drained = Vec::new();
+        while let Ok(permit) = self.ready.try_acquire() {
+            let mut letters = self.letters();
+            let Some(next) = letters.urgent.pop_front().or_else(|| letters.others.pop_front()) else { break };
+            permit.forget();
+            drained.push(next);
+        }
+        drained
     }
 
     /// Ends it: nobody gets a letter any more. Answers those that are left.

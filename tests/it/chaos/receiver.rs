@@ -18,8 +18,11 @@ pub struct Event {
     pub id: String,
     /// Its type, such as `article.published`.
     pub kind: String,
-    /// The article's title.
+    /// The article's title; of a withdrawal, which has none, the one that it was last told by.
     pub title: String,
+    /// Its number among the events of its endpoint.
+    pub seq: i64,
+    article: String,
 }
 
 #[derive(Default)]
@@ -102,7 +105,16 @@ fn serve(socket: TcpStream, shared: &Shared) {
         let sent = answers.write_all(format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n").as_bytes());
         let mut seen = shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match judged {
-            Ok(event) => seen.events.push(event),
+            Ok(mut event) => {
+                let known =
+                    |e: &&Event| e.endpoint == event.endpoint && e.article == event.article && !e.title.is_empty();
+                if event.title.is_empty()
+                    && let Some(last) = seen.events.iter().rev().find(known)
+                {
+                    event.title.clone_from(&last.title);
+                }
+                seen.events.push(event);
+            }
             Err(fault) => seen.faults.push(fault),
         }
         shared.changed.notify_all();
@@ -148,5 +160,7 @@ fn judge(path: &str, headers: &HashMap<String, String>, body: &[u8], shared: &Sh
         id: headers["webhook-id"].clone(),
         kind: text(&event["type"]),
         title: text(&event["data"]["title"]),
+        seq: event["seq"].as_i64().unwrap_or_default(),
+        article: text(&event["data"]["id"]),
     })
 }

@@ -183,3 +183,46 @@ fn a_wrong_key_of_a_source_is_told_at_its_place_with_the_key_that_was_meant() {
         assert!(!said.contains("geheim"), "{said}");
     }
 }
+
+#[test]
+fn a_key_that_signs_is_told_with_what_dns_must_say_and_one_that_does_not_with_its_line() {
+    let place = place();
+    place.write("good.pem", include_str!("../fixtures/dkim-ed25519.pem"));
+    place.write("bad.pem", "geheim\n");
+    let dkim = |file: &str| format!("[email]\ndkim = [{{ selector = \"2026e\", key = \"{file}\" }}]\n");
+    let text = place.read("loa.toml");
+    place.write("loa.toml", text.replace("[email]\n", &dkim("good.pem")));
+    let told = place.run(&["check", "--offline"]).well();
+    has(&told, &["DKIM key: publish in DNS  2026e._domainkey.", " TXT \"v=DKIM1; k=ed25519; p="]);
+    place.write("loa.toml", text.replace("[email]\n", &dkim("bad.pem")));
+    let told = place.run(&["check", "--offline"]).refused();
+    has(&told, &["loa.toml:", "[[email.dkim]] key: the key file", "bad.pem", "openssl genpkey"]);
+    assert!(!told.contains("geheim"), "{told}");
+}
+
+#[test]
+fn a_template_of_the_operators_is_rendered_with_samples_and_its_fault_has_file_and_line() {
+    let place = place();
+    let text = place.read("loa.toml").replace("[email]\n", "[email]\ntemplates = \"mau\"\n");
+    place.write("loa.toml", &text);
+    place.write("mau/digest/vi/subject.txt", "Bản tin\n\n{{ khong_co }}\n");
+    let told = place.run(&["check", "--offline"]).refused();
+    has(&told, &["mau/digest/vi/subject.txt:3: undefined value"]);
+    place.write("mau/digest/vi/subject.txt", "Bản tin {{ short_day }}\n");
+    has(&place.run(&["check", "--offline"]).well(), &["mail templates: every one renders in both languages"]);
+}
+
+#[test]
+fn outside_production_a_check_says_who_gets_mail() {
+    let place = place();
+    let text = place.read("loa.toml");
+    let staged = text
+        .replace("[site]\n", "[site]\nproduction = false\n")
+        .replace("transport = \"folder\"", "transport = \"smtp\"\nurl = \"smtp://127.0.0.1:1\"")
+        .replace("[email]\n", "[email]\nonly = [\"an@so.example.vn\"]\n");
+    place.write("loa.toml", &staged);
+    let told = place.run(&["check", "--offline"]).well();
+    has(&told, &["not production: mail goes to 1 address or domain of [email] only, everyone else's into"]);
+    place.write("loa.toml", staged.replace("an@so.example.vn", "an@"));
+    has(&place.run(&["check", "--offline"]).refused(), &["[email] only", "mail address"]);
+}

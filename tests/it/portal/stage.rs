@@ -150,7 +150,7 @@ impl Stage {
         let keys = access::link_keys(&store, &clock).await.expect("keys");
         let sender = "Bản tin <bantin@example.vn>".parse().expect("a sender");
         let composer = Composer::new(store.clone(), site(), Templates::load(None).expect("templates"), sender, keys);
-        let transport = Transport::Smtp(Pool::new(relay));
+        let transport = Transport::Smtp(Pool::new(relay).into());
         let mailer = Mailer::new(store.clone(), clock.clone(), composer, transport, 2, wakes.clone(), metrics.clone());
         let guard = Guard::new(vec!["127.0.0.1/32".parse().expect("a network")], Vec::new());
         let client = Client::new(guard, HttpSettings::default()).expect("a client");
@@ -231,7 +231,7 @@ impl Stage {
     /// Waits until nothing of these is in the outbox.
     pub async fn empty(&self, these: impl Fn(&QueueDepth) -> bool) {
         let done = async {
-            while self.store.queue_depth().await.expect("a count").iter().any(&these) {
+            while self.store.queue_depth(self.clock.now()).await.expect("a count").iter().any(&these) {
                 // The outbox has no bell for "empty"; the workers ring for work only.
                 tokio::time::sleep(Duration::from_millis(3)).await;
             }

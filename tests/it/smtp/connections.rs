@@ -134,7 +134,7 @@ async fn connections_are_kept_to_the_limit_while_all_are_busy() {
     for send in sends {
         assert_eq!(kind(&send.await.unwrap()), "sent");
     }
-    assert_eq!((server.messages().len(), server.most_open()), (8, 2));
+    assert_eq!((server.wait_for(8, SOON).await.len(), server.most_open()), (8, 2));
 }
 
 #[tokio::test]
@@ -275,7 +275,7 @@ async fn a_relay_that_takes_fewer_connections_than_allowed_gets_fewer() {
     for send in sends {
         assert_eq!(kind(&send.await.unwrap()), "sent");
     }
-    assert_eq!((server.messages().len(), server.connections()), (12, 4));
+    assert_eq!((server.wait_for(12, SOON).await.len(), server.connections()), (12, 4));
 }
 
 #[tokio::test]

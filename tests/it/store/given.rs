@@ -155,7 +155,16 @@ pub async fn claim_of(
 
 /// A line of a settle.
 pub fn line(id: i64, lease: i64, state: Settled) -> Settle {
-    Settle { id, lease: lease.to_string(), state, due_at: 0, untried: 0, cause: None, detail: String::new() }
+    Settle {
+        id,
+        lease: lease.to_string(),
+        state,
+        due_at: 0,
+        untried: 0,
+        cause: None,
+        detail: String::new(),
+        bounce: None,
+    }
 }
 
 /// Settles one row. Answers how many were ours.

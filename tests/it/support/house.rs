@@ -4,6 +4,7 @@
 pub mod base;
 pub mod hook;
 pub mod letters;
+pub mod returns;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -335,7 +336,7 @@ impl House {
         for slug in slugs {
             feeds.push(self.feed(slug).await);
         }
-        let public_id = format!("ep_{}", hook.port());
+        let public_id = hook.public_id();
         let new = NewEndpoint {
             public_id: &public_id,
             name: "Trang của sở",
@@ -355,7 +356,7 @@ impl House {
 
     /// A mail worker over the house's relay.
     pub fn mailer(&self) -> Running {
-        self.mailer_to(Transport::Smtp(Pool::new(self.smtp())))
+        self.mailer_to(Transport::Smtp(Pool::new(self.smtp()).into()))
     }
 
     /// How the house's relay is reached.
@@ -395,9 +396,16 @@ impl House {
         letters
     }
 
+    /// A poll of this moment's change to an article: another text.
+    pub async fn revise(&self, id: &str, category: &str, text: &str) {
+        let paper = Paper { body: text.to_owned(), ..Paper::new(id, category, self.clock.now()) };
+        self.write(&paper);
+        self.news().await;
+    }
+
     /// A webhook worker.
     pub fn webhooks(&self) -> Running {
-        let guard = Guard::new(vec!["127.0.0.1/32".parse().expect("a network")], vec!["bantin.example.vn".to_owned()]);
+        let guard = Guard::new(vec!["127.0.0.0/8".parse().expect("a network")], vec!["bantin.example.vn".to_owned()]);
         let client = Client::new(guard, HttpSettings::default()).expect("a client");
         let worker = Webhooks::new(
             self.base.store.clone(),
@@ -418,12 +426,13 @@ impl House {
         worker.stop().await;
     }
 
-    /// Waits until nothing of a channel is due or on its way.
+    /// Waits until nothing of a channel is due or on its way, but for endpoints that are left in peace.
     pub async fn quiet(&self, channel: &str) {
         let now = self.clock.now().millis();
         let busy = format!(
             "SELECT count(*) FROM delivery WHERE channel = '{channel}' AND state = 'pending'
-             AND (due_at <= {now} OR lease IS NOT NULL)"
+             AND (lease IS NOT NULL OR (due_at <= {now} AND NOT EXISTS (
+                 SELECT 1 FROM push_queue q WHERE q.subscriber_id = delivery.subscriber_id AND q.rests_until > {now})))"
         );
         self.base.until("the outbox to be worked off", &busy, 0).await;
     }

@@ -75,6 +75,8 @@ pub enum Act {
     Hold,
     /// Never answer; the connection stays open.
     Silence,
+    /// Behave, a byte at a time with this pause between two.
+    Drip(Duration),
 }
 
 impl Act {
@@ -101,6 +103,18 @@ pub enum Encryption {
     Implicit,
 }
 
+/// What becomes of an envelope that stands behind a final dot (RFC 2920 §3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Behind {
+    /// It is read as any other.
+    #[default]
+    Read,
+    /// It is answered by 503.
+    Refused,
+    /// It is thrown away unread.
+    Dropped,
+}
+
 /// What the server can do.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own that a server can do or not")]
@@ -123,6 +137,12 @@ pub struct Options {
     pub certified: &'static str,
     /// Listen here again after another server was stopped.
     pub port: u16,
+    /// What becomes of an envelope that stands behind a final dot, though PIPELINING is offered.
+    pub behind_the_dot: Behind,
+    /// Read at most so many bytes of a message at a time.
+    pub bite: usize,
+    /// The receive buffer of each connection, if it is to be a tiny one.
+    pub window: Option<u32>,
 }
 
 impl Default for Options {
@@ -137,6 +157,9 @@ impl Default for Options {
             encryption: Encryption::None,
             certified: "127.0.0.1",
             port: 0,
+            behind_the_dot: Behind::Read,
+            bite: 16 * 1024,
+            window: None,
         }
     }
 }
@@ -190,6 +213,7 @@ struct Seen {
     accepted: usize,
     open: usize,
     most_open: usize,
+    chained: usize,
 }
 
 struct Shared {
@@ -242,8 +266,7 @@ impl SmtpServer {
 
     /// A server as told. Needs no runtime.
     pub fn with(options: Options) -> Self {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", options.port)).expect("loopback has a free port");
-        listener.set_nonblocking(true).expect("a socket can be non-blocking");
+        let listener = listen(&options);
         let address = listener.local_addr().expect("a listener has an address");
         let identity = (options.encryption != Encryption::None).then(|| tls::Identity::new(options.certified));
         let acceptor = identity.as_ref().map(|identity| identity.acceptor.clone());
@@ -360,6 +383,11 @@ impl SmtpServer {
         self.shared.seen().lines.iter().filter(|(_, line)| line.starts_with(verb)).count()
     }
 
+    /// How many messages had the next envelope behind their final dot.
+    pub fn chained(&self) -> usize {
+        self.shared.seen().chained
+    }
+
     /// Connections accepted so far.
     pub fn connections(&self) -> usize {
         self.shared.seen().accepted
@@ -418,6 +446,29 @@ impl SmtpServer {
         let last: Vec<_> = seen.lines.iter().rev().take(8).rev().collect();
         format!("{} connections, {} open, {} messages, last {last:?}", seen.accepted, seen.open, seen.messages.len())
     }
+}
+
+/// A listener whose connections have the window that is wanted.
+fn listen(options: &Options) -> std::net::TcpListener {
+    let Some(window) = options.window else {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", options.port)).expect("loopback has a free port");
+        listener.set_nonblocking(true).expect("a socket can be non-blocking");
+        return listener;
+    };
+    // tokio's socket can be told before it listens; it needs a runtime to be made a listener.
+    std::thread::scope(|scope| {
+        let made = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+            runtime.block_on(async {
+                let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+                socket.set_recv_buffer_size(window).expect("a buffer");
+                let address = SocketAddr::from(([127, 0, 0, 1], options.port));
+                socket.bind(address).expect("loopback has a free port");
+                socket.listen(64).expect("it listens").into_std().expect("a plain listener")
+            })
+        });
+        made.join().expect("a listener")
+    })
 }
 
 impl Drop for SmtpServer {

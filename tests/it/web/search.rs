@@ -425,7 +425,9 @@ async fn whoever_follows_as_many_selections_as_one_may_is_told_so_and_may_try_ag
     let kind = [("Content-Type", "application/json")];
     let shown = house.get(&own).await.json();
     let mut wanted = shown["subscriptions"].as_array().expect("a list").clone();
-    wanted.iter_mut().for_each(|wish| drop(wish.as_object_mut().expect("an object").remove("title")));
+    for wish in &mut wanted {
+        wish.as_object_mut().expect("an object").remove("title");
+    }
     wanted.push(serde_json::json!({ "feed": "search?q=them", "frequency": "daily" }));
     let body = serde_json::json!({ "subscriptions": wanted }).to_string();
     let full = house.send("PATCH", &own, &kind, body.as_bytes()).await;

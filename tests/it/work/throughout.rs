@@ -246,6 +246,7 @@ impl Life {
                 untried: 0,
                 cause: None,
                 detail: String::new(),
+                bounce: None,
             };
             let mut tells = Vec::new();
             match composed {

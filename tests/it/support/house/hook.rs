@@ -34,6 +34,10 @@ struct Shared {
     posts: Mutex<Vec<Posted>>,
     status: watch::Sender<Option<u16>>,
     count: watch::Sender<usize>,
+    /// A header line that answers carry, with its line end.
+    extra: Mutex<&'static str>,
+    /// Posts that wait for their answer: now, and the most at once.
+    held: Mutex<(usize, usize)>,
 }
 
 /// The endpoint. Ends with its runtime.
@@ -45,12 +49,19 @@ pub struct Hook {
 impl Hook {
     /// An endpoint that answers 204.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        Self::on([127, 0, 0, 1]).await
+    }
+
+    /// The same at another address of loopback: on another machine, as far as loa can see.
+    pub async fn on(ip: [u8; 4]) -> Self {
+        let listener = TcpListener::bind((std::net::Ipv4Addr::from(ip), 0)).await.expect("loopback has a free port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             posts: Mutex::default(),
             status: watch::Sender::new(Some(204)),
             count: watch::Sender::new(0),
+            extra: Mutex::new(""),
+            held: Mutex::default(),
         });
         let of_task = Arc::clone(&shared);
         tokio::spawn(async move {
@@ -66,14 +77,24 @@ impl Hook {
         self.shared.status.send_replace(status);
     }
 
+    /// From now on answers with this header line, such as `retry-after: 60`.
+    pub fn add_header(&self, line: &'static str) {
+        *self.shared.extra.lock().unwrap_or_else(PoisonError::into_inner) = line;
+    }
+
+    /// The most posts that waited for their answers at once.
+    pub fn most_at_once(&self) -> usize {
+        self.shared.held.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+
     /// Where events are posted.
     pub fn url(&self) -> String {
         format!("http://{}/nhan-tin", self.address)
     }
 
-    /// Its port.
-    pub const fn port(&self) -> u16 {
-        self.address.port()
+    /// The id that its endpoint gets: ports repeat from one address to the next.
+    pub fn public_id(&self) -> String {
+        format!("ep_{}", self.address.to_string().replace(['.', ':'], "_"))
     }
 
     /// Everything posted so far.
@@ -105,13 +126,23 @@ async fn serve(mut socket: TcpStream, shared: Arc<Shared>) {
     while let Some(posted) = request(&mut socket).await {
         posts(&shared).push(posted);
         shared.count.send_modify(|n| *n += 1);
+        hold(&shared, true);
         let mut status = shared.status.subscribe();
         let Ok(status) = status.wait_for(Option::is_some).await.map(|s| s.unwrap_or(204)) else { return };
-        let answer = format!("HTTP/1.1 {status} As Told\r\ncontent-length: 0\r\n\r\n");
+        hold(&shared, false);
+        let extra = *shared.extra.lock().unwrap_or_else(PoisonError::into_inner);
+        let extra = if extra.is_empty() { String::new() } else { format!("{extra}\r\n") };
+        let answer = format!("HTTP/1.1 {status} As Told\r\n{extra}content-length: 0\r\n\r\n");
         if socket.write_all(answer.as_bytes()).await.is_err() {
             return;
         }
     }
+}
+
+fn hold(shared: &Shared, begins: bool) {
+    let mut held = shared.held.lock().unwrap_or_else(PoisonError::into_inner);
+    held.0 = if begins { held.0 + 1 } else { held.0.saturating_sub(1) };
+    held.1 = held.1.max(held.0);
 }
 
 async fn request(socket: &mut TcpStream) -> Option<Posted> {

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Act, Encryption, Message, Shared, Step};
+use super::{Act, Behind, Encryption, Message, Shared, Step};
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
@@ -41,6 +41,7 @@ pub async fn accept(listener: TcpListener, shared: Arc<Shared>, acceptor: Option
                 encrypted: false,
                 user: None,
                 transaction: Transaction::default(),
+                chained: false,
             };
             // However it ends, it ends.
             let _ = session.run().await;
@@ -68,6 +69,8 @@ struct Session {
     encrypted: bool,
     user: Option<String>,
     transaction: Transaction,
+    /// Whether what is read now stood behind a final dot.
+    chained: bool,
 }
 
 /// The session is over.
@@ -144,6 +147,14 @@ impl Session {
                 usual.to_owned()
             }
             Some(Act::Silence) => return self.silence().await,
+            Some(Act::Drip(pause)) => {
+                for byte in format!("{usual}\r\n").bytes() {
+                    self.stream.write_all(&[byte]).await?;
+                    self.stream.flush().await?;
+                    tokio::time::sleep(pause).await;
+                }
+                return Ok(usual.starts_with(['2', '3']));
+            }
         };
         if reply.is_empty() {
             return Ok(true);
@@ -169,7 +180,7 @@ impl Session {
     }
 
     async fn fill(&mut self) -> io::Result<()> {
-        let mut bytes = vec![0; 16 * 1024];
+        let mut bytes = vec![0; self.shared.options.bite];
         let n = self.stream.read(&mut bytes).await?;
         self.buffer.extend_from_slice(&bytes[..n]);
         if n == 0 { over() } else { Ok(()) }
@@ -290,6 +301,11 @@ impl Session {
     }
 
     async fn mail(&mut self, line: &str) -> io::Result<()> {
+        let chained = std::mem::take(&mut self.chained);
+        if chained && self.shared.options.behind_the_dot == Behind::Refused {
+            self.transaction = Transaction::default();
+            return self.say("503 5.5.1 too early").await;
+        }
         if self.shared.options.login.is_some() && self.user.is_none() {
             return self.say("530 5.7.0 sign in first").await;
         }
@@ -336,7 +352,7 @@ impl Session {
         let kept = match &scripted {
             Some(Act::Reply(reply) | Act::ReplyThenClose(reply)) => reply.starts_with('2'),
             Some(Act::Close | Act::Half(_) | Act::HalfThenClose(_) | Act::Silence) => false,
-            None | Some(Act::CloseAfterAccepting | Act::Delay(_) | Act::Hold) => true,
+            None | Some(Act::CloseAfterAccepting | Act::Delay(_) | Act::Drip(_) | Act::Hold) => true,
         };
         let from = from.unwrap_or_default();
         let (connection, encrypted, user) = (self.number, self.encrypted, self.user.clone());
@@ -361,8 +377,16 @@ impl Session {
             while let Some(end) = self.buffer.windows(2).position(|w| w == b"\r\n") {
                 let line: Vec<u8> = self.buffer.drain(..end + 2).collect();
                 if line == b".\r\n" {
-                    if !self.buffer.is_empty() {
+                    // RFC 2920 §3.1: the next envelope may stand there, if PIPELINING was offered.
+                    if !self.buffer.is_empty() && !self.shared.options.pipelining {
                         self.violation("something was sent behind the final dot without waiting for the reply");
+                    }
+                    self.chained = !self.buffer.is_empty();
+                    if self.chained {
+                        self.shared.update(|seen| seen.chained += 1);
+                        if self.shared.options.behind_the_dot == Behind::Dropped {
+                            self.buffer.clear();
+                        }
                     }
                     return Ok(message);
                 }
