@@ -270,7 +270,10 @@ impl Service {
                 .among(presence.clone())
                 .crediting(credit(&config)),
             ),
-            publisher: Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), items)),
+            publisher: Arc::new(
+                Publisher::new(store.clone(), clock.clone(), site.clone(), items)
+                    .over(config.sources.iter().map(|source| source.name.clone())),
+            ),
             subscribe: Subscribe::new(store.clone(), clock.clone(), keys, wakes.clone())
                 .over(Arc::clone(&international)),
             digests: Digests::new(store.clone(), clock.clone(), config.calendar(), wakes.clone()),

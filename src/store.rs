@@ -17,6 +17,7 @@ pub mod keys;
 pub mod lease;
 pub mod moving;
 pub mod opt_in;
+pub mod outlook;
 pub mod presence;
 pub mod push;
 pub mod search;

@@ -9,7 +9,7 @@ pub mod query;
 pub mod score;
 pub mod title;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -274,7 +274,8 @@ impl Selection {
     }
 
     /// The one form of all selections that ask for the same: entries sorted, twins and empty ones gone; words in the one
-    /// spelling of [`spelled`], slugs and language in lower case, agencies in capitals.
+    /// spelling of [`spelled`], slugs and language in lower case, agencies in capitals. Keywords alone stay in the order in
+    /// which they were typed: they are what the selection is called by. [`Selection::key`] does not look at it.
     #[must_use]
     pub fn canonical(&self) -> Self {
         let list = |entries: &[String]| {
@@ -285,6 +286,11 @@ impl Selection {
         };
         let each = |entries: &[String], form: fn(&str) -> String| {
             list(&entries.iter().map(|entry| form(entry)).collect::<Vec<_>>())
+        };
+        let typed = |entries: &[String]| {
+            let mut seen = BTreeSet::new();
+            let entries = entries.iter().map(|entry| tidy(&spelled(entry))).filter(|entry| !entry.is_empty());
+            entries.filter(|entry| seen.insert(entry.clone())).collect::<Vec<_>>()
         };
         let categories = each(&self.categories, str::to_lowercase);
         let mut categories_alone = each(&self.categories_alone, str::to_lowercase);
@@ -304,8 +310,8 @@ impl Selection {
                 .iter()
                 .map(|(name, group)| (name.clone(), Group { phrases: each(&group.phrases, spelled), ..group.clone() }))
                 .collect(),
-            keywords: each(&self.keywords, spelled),
-            not_keywords: each(&self.not_keywords, spelled),
+            keywords: typed(&self.keywords),
+            not_keywords: typed(&self.not_keywords),
             tags: each(&self.tags, spelled),
             authors: each(&self.authors, spelled),
             agencies: each(&self.agencies, str::to_uppercase),
@@ -322,14 +328,18 @@ impl Selection {
         format!("s-{}", &self.key()[..20])
     }
 
-    /// The same text for all selections with one canonical form: SHA-256 of its JSON, in hex (64 characters).
+    /// The same text for all selections that ask for the same: SHA-256 of their canonical form's JSON, keywords sorted, in
+    /// hex (64 characters).
     ///
     /// # Panics
     /// Never: lists of text always have a JSON.
     #[must_use]
     pub fn key(&self) -> String {
         use std::fmt::Write;
-        let json = serde_json::to_vec(&self.canonical()).expect("a selection is lists of text");
+        let mut canonical = self.canonical();
+        canonical.keywords.sort_unstable();
+        canonical.not_keywords.sort_unstable();
+        let json = serde_json::to_vec(&canonical).expect("a selection is lists of text");
         Sha256::digest(json).iter().fold(String::with_capacity(64), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
             hex
@@ -392,6 +402,10 @@ mod tests {
         let own = Selection { categories: list(&["tin"]), categories_alone: list(&["tin"]), ..Selection::default() };
         assert_eq!(own.key(), Selection { categories: list(&["tin"]), ..Selection::default() }.key());
         assert_eq!(own.slug().len(), 22);
+        // All must stand in the article: their order is only what it is called by.
+        let words = |words: &[&str]| Selection { keywords: list(words), ..Selection::default() };
+        assert_eq!(words(&["đại", "hội"]).key(), words(&["hội", "Đại", "hội"]).key());
+        assert_eq!(words(&["Hội", "đại", "hội"]).canonical().keywords, ["hội", "đại"]);
         // The same word in another list is another question.
         let tag = Selection { tags: list(&["b"]), ..Selection::default() };
         let author = Selection { authors: list(&["b"]), ..Selection::default() };

@@ -139,7 +139,7 @@ impl Tx {
 }
 
 /// The steps of the schema: number, name, text for each engine. Never changed once they were released, only added to.
-const MIGRATIONS: [(i64, &str, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 8] = [
     (1, "first", include_str!("migrations/sqlite/0001_first.sql"), include_str!("migrations/postgres/0001_first.sql")),
     (
         2,
@@ -165,6 +165,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 7] = [
         "bounces",
         include_str!("migrations/sqlite/0006_bounces.sql"),
         include_str!("migrations/postgres/0006_bounces.sql"),
+    ),
+    (
+        10,
+        "outlook",
+        include_str!("migrations/sqlite/0010_outlook.sql"),
+        include_str!("migrations/postgres/0010_outlook.sql"),
     ),
     (11, "push", include_str!("migrations/sqlite/0011_push.sql"), include_str!("migrations/postgres/0011_push.sql")),
 ];

@@ -129,6 +129,10 @@ pub enum Confirmed {
     Before(i64),
     /// The request is too old, or unknown.
     Lapsed,
+    /// As many selections are followed as can be: nothing was confirmed, and it may be tried again.
+    Full,
+    /// This person follows as many selections as one may: the same.
+    Enough,
 }
 
 /// How long a request waits for its confirmation.
@@ -206,7 +210,7 @@ const TODAY: &str = "
     WHERE subscriber_id = $1 AND requested_at > $2 AND purpose <> 'moved' AND method NOT LIKE 'import%'";
 
 const SELECTIONS_OF_ONE: &str = "
-    SELECT count(*) FROM subscription s JOIN feed f ON f.id = s.feed_id
+    SELECT f.slug FROM subscription s JOIN feed f ON f.id = s.feed_id
     WHERE s.subscriber_id = $1 AND s.channel = 'email' AND s.state = 'confirmed' AND f.selection IS NOT NULL";
 
 const UPSERT_PERSON: &str = "
@@ -359,14 +363,17 @@ impl Store {
                 .bind(row.hour.map(Hour::minutes))
         )?;
         let mut wishes = row.wishes;
-        let mut followed: i64 = tx!(&mut tx, c => sqlx::query_scalar(SELECTIONS_OF_ONE).bind(id).fetch_one(c))?;
+        let mut followed: Vec<String> = tx!(&mut tx, c => sqlx::query_scalar(SELECTIONS_OF_ONE).bind(id).fetch_all(c))?;
         for wish in row.selections {
-            if followed >= MOST_OF_ONE {
-                return Ok(Confirmed::Lapsed);
+            let slug = wish.spec.select.slug();
+            if !followed.contains(&slug) {
+                if followed.len() >= MOST_OF_ONE {
+                    return Ok(Confirmed::Enough);
+                }
+                followed.push(slug);
             }
-            let Some(feed_id) = begin_selection(&mut tx, &wish.spec, now).await? else { return Ok(Confirmed::Lapsed) };
+            let Some(feed_id) = begin_selection(&mut tx, &wish.spec, now).await? else { return Ok(Confirmed::Full) };
             wishes.push(Wish { feed_id, frequency: wish.frequency });
-            followed += 1;
         }
         // Whoever asks anew and has the mailbox is to be mailed, whatever was said of the address before.
         suppression::lift_person(&mut tx, id, now).await?;

@@ -1,6 +1,8 @@
 //! Selections that somebody follows, as feeds without a file: they begin with the first who follows them and end with the
 //! last. Decides nothing about what matches.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::article::next_version;
@@ -15,7 +17,7 @@ use crate::domain::subscriber::Frequency;
 pub const MOST_SELECTIONS: i64 = 1_000;
 
 /// At most so many by one person.
-pub const MOST_OF_ONE: i64 = 20;
+pub const MOST_OF_ONE: usize = 20;
 
 /// A selection that somebody wishes to follow, as the feed that it will be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,13 +41,28 @@ const FILL: &str = "
     VALUES ($1, $2, $3, $4, FALSE, $5, (SELECT version FROM feed WHERE id = $1))
     ON CONFLICT (feed_id, article_id) DO NOTHING";
 
+// One that was just made is about to be followed.
 const UNUSED: &str = "
     UPDATE feed SET retired_at = $1 WHERE selection IS NOT NULL AND retired_at IS NULL AND NOT EXISTS (
-        SELECT 1 FROM subscription s WHERE s.feed_id = feed.id AND s.state = 'confirmed')";
+        SELECT 1 FROM subscription s WHERE s.feed_id = feed.id AND s.state = 'confirmed')
+    AND (changed_at <= $2 OR EXISTS (SELECT 1 FROM subscription s WHERE s.feed_id = feed.id))";
 
 const FORGET: &str = "
     DELETE FROM feed_article WHERE feed_id IN (
         SELECT id FROM feed WHERE selection IS NOT NULL AND retired_at IS NOT NULL)";
+
+// For so long after its end a selection's name still leads to its search.
+const OVER: &str = "
+    DELETE FROM subscription WHERE state = 'ended' AND feed_id IN (
+        SELECT f.id FROM feed f WHERE f.selection IS NOT NULL AND f.retired_at <= $1 AND NOT EXISTS (
+            SELECT 1 FROM subscription s WHERE s.feed_id = f.id AND s.state = 'confirmed'))";
+const LOST: &str = "
+    DELETE FROM feed WHERE selection IS NOT NULL AND retired_at <= $1
+    AND NOT EXISTS (SELECT 1 FROM subscription s WHERE s.feed_id = feed.id)
+    AND NOT EXISTS (SELECT 1 FROM feed_article fa WHERE fa.feed_id = feed.id)";
+
+/// A selection that nobody has followed since it was made is let go after this.
+const GRACE: Duration = Duration::from_mins(10);
 
 impl Store {
     /// Whether one more selection can be followed.
@@ -105,10 +122,22 @@ impl Store {
     /// When the database fails.
     pub async fn sweep_selections(&self, now: Timestamp) -> Result<u64> {
         let mut tx = self.begin().await?;
-        let gone = exec!(&mut tx, sqlx::query(UNUSED).bind(now.0))?;
+        let gone = exec!(&mut tx, sqlx::query(UNUSED).bind(now.0).bind(now.minus(GRACE).0))?;
         if gone > 0 {
             exec!(&mut tx, sqlx::query(FORGET))?;
         }
+        tx.commit().await?;
+        Ok(gone)
+    }
+
+    /// Forgets selections that ended before `until`, and who followed them then. Answers how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_selections(&self, until: Timestamp) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        exec!(&mut tx, sqlx::query(OVER).bind(until.0))?;
+        let gone = exec!(&mut tx, sqlx::query(LOST).bind(until.0))?;
         tx.commit().await?;
         Ok(gone)
     }

@@ -17,9 +17,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::reply::Fault;
-use super::{Shared, visit};
+use super::{Shared, search, visit};
 use crate::domain::feed::FeedOrigin;
 use crate::domain::scope::{Scope, Scopes};
+use crate::domain::selection::query;
 use crate::feed::document::Format;
 use crate::work::access;
 
@@ -77,11 +78,15 @@ fn accepted(value: &Value) -> HttpResponse {
         .body(value.to_string())
 }
 
-/// `GET /api/v1/feeds`
-pub async fn feeds(caller: Caller, shared: Data<Shared>) -> Result<HttpResponse, Fault> {
+/// `GET /api/v1/feeds`; with the parameters of a search, that selection instead.
+pub async fn feeds(caller: Caller, shared: Data<Shared>, req: HttpRequest) -> Result<HttpResponse, Fault> {
     caller.may(Scope::Read)?;
     if !shared.publisher.is_ready() {
         return Err(Fault::Starting);
+    }
+    let asked = query::parse(req.query_string()).map_err(|faults| search::unprocessable("query", &faults))?;
+    if !asked.selection.is_everything() {
+        return Ok(ok(&json!({ "feeds": [search::described(&shared, &asked.selection).await?] })));
     }
     let feeds: Vec<Value> = shared
         .publisher
@@ -91,7 +96,7 @@ pub async fn feeds(caller: Caller, shared: Data<Shared>) -> Result<HttpResponse,
             let spec = &p.feed.spec;
             let link = |f: Format| shared.site.link(&format!("feeds/{}.{}", spec.slug, f.extension()));
             json!({
-                "slug": spec.slug, "title": spec.title.as_str(), "title_en": spec.title_en.as_deref(),
+                "name": spec.slug, "slug": spec.slug, "title": spec.title.as_str(), "title_en": spec.title_en.as_deref(),
                 "description": spec.description.as_str(),
                 "kind": if p.feed.origin == FeedOrigin::File { "topic" } else { "category" },
                 "page": shared.site.link(&format!("feeds/{}", spec.slug)),

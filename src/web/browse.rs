@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::Shared;
+use super::feeds::until;
 use super::reply::Fault;
+use super::view::PAGE_AGE;
 use super::visit::Visit;
 use crate::domain::article::StoredArticle;
 use crate::domain::feed::{FeedOrigin, FeedSpec};
@@ -55,7 +58,18 @@ pub fn preview(req: &HttpRequest, shared: &Shared, published: &Published) -> Res
     let slug = &published.feed.spec.slug;
     let path = format!("feeds/{slug}");
     let with = feed_page(&shared.site, visit, published);
-    shared.view.page("feed.html", visit, &path, with)
+    let page = shared.view.page("feed.html", visit, &path, with)?;
+    let (outlook, now) = (shared.publisher.outlook(), shared.clock.now());
+    Ok(not_beyond(page, outlook.cut(published, now)))
+}
+
+/// What the clock is about to hide is not shown for longer on a page either.
+#[must_use]
+pub fn not_beyond(mut page: HttpResponse, cut: Option<u64>) -> HttpResponse {
+    if let Some(keep) = cut.filter(|seconds| *seconds < PAGE_AGE).and_then(|seconds| until(seconds).try_into().ok()) {
+        page.headers_mut().insert(CACHE_CONTROL, keep);
+    }
+    page
 }
 
 /// What the page of a feed shows.

@@ -20,6 +20,7 @@ use super::{Shared, browse, conditional, search, visit};
 use crate::clock::Timestamp;
 use crate::feed::document::Format;
 use crate::work::publish::archive::{ArchiveError, Found};
+use crate::work::publish::outlook::shorter;
 use crate::work::publish::published::{Published, keep};
 use crate::work::publish::ready::{Coding, Ready};
 
@@ -28,6 +29,9 @@ const LIST_AGE: u64 = 1800;
 
 /// What is read at an address with a version in it never changes.
 const FOR_GOOD: &str = "public, max-age=31536000, immutable";
+
+/// The seconds of [`FOR_GOOD`].
+const YEAR: u64 = 31_536_000;
 
 /// `Vary` of whatever is sent in several codings.
 pub const ACCEPT_ENCODING_VALUE: HeaderValue = HeaderValue::from_static("Accept-Encoding");
@@ -101,29 +105,58 @@ pub async fn list(req: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse
     }
     let opml = shared.publisher.opml().ok_or(Fault::Starting)?;
     let changed = shared.publisher.all().iter().map(|p| p.changed).max().unwrap_or_default();
-    Ok(answer(&req, &shared, &opml, changed, LIST_AGE, &shared.site.link("feeds.opml")).await)
+    let said = Said { own: &shared.site.link("feeds.opml"), changed, max_age: LIST_AGE, cut: None, stale: None };
+    answer(&req, &shared, &opml, &said).await
 }
 
-/// Sends a document that is no version of a feed, or 304 to who has it: `own` is its address, `changed` when it last did.
-pub async fn answer(
-    req: &HttpRequest,
-    shared: &Shared,
-    ready: &Ready,
-    changed: Timestamp,
-    max_age: u64,
-    own: &str,
-) -> HttpResponse {
+/// What is said of a document that is no version of a feed.
+pub struct Said<'a> {
+    /// Its address.
+    pub own: &'a str,
+    /// When it last changed.
+    pub changed: Timestamp,
+    /// Seconds for which a reader need not ask again.
+    pub max_age: u64,
+    /// Fewer seconds, where the clock alone will change it before.
+    pub cut: Option<u64>,
+    /// How old it is, and why, if it is older than it should be.
+    pub stale: Option<String>,
+}
+
+/// Sends a document that is no version of a feed, or 304 to who has it. Whoever fetches it whole again and again waits, as
+/// for feeds.
+pub async fn answer(req: &HttpRequest, shared: &Shared, ready: &Ready, said: &Said<'_>) -> Result<HttpResponse, Fault> {
     let asked = Asked::of(req.headers());
-    let has_it = asked.has_it(&ready.etag, changed);
+    let has_it = asked.has_it(&ready.etag, said.changed);
     let mut answer = if has_it { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer
         .insert_header((ETAG, ready.etag.as_str()))
-        .insert_header((LINK, format!("<{own}>; rel=\"self\"")))
+        .insert_header((LINK, format!("<{}>; rel=\"self\"", said.own)))
         // A clock that was set back must not make it come from the future (RFC 9110 §8.8.2.1).
-        .insert_header((LAST_MODIFIED, changed.min(shared.clock.now()).http_date()))
-        .insert_header((CACHE_CONTROL, keep(max_age)))
+        .insert_header((LAST_MODIFIED, said.changed.min(shared.clock.now()).http_date()))
+        .insert_header((CACHE_CONTROL, said.cut.map_or_else(|| keep(said.max_age), until)))
         .insert_header((VARY, ACCEPT_ENCODING_VALUE));
-    if has_it { answer.finish() } else { packed(&mut answer, &asked, ready).await }
+    if let Some(stale) = &said.stale {
+        answer.insert_header((STALE, stale.as_str()));
+    }
+    if has_it {
+        return Ok(answer.finish());
+    }
+    shared.pace(req, &asked, said.own)?;
+    Ok(packed(&mut answer, &asked, ready).await)
+}
+
+/// Sends what is new since the version that the reader has (RFC 3229).
+pub async fn only_new(answer_to: &Asked<'_>, etag: &str, link: &str, ready: &Ready) -> HttpResponse {
+    let mut answer = HttpResponse::build(StatusCode::IM_USED);
+    // RFC 3229 §10.8.1: caches that do not know deltas must not keep this as the document.
+    answer
+        .insert_header((ETAG, etag))
+        .insert_header((LINK, link))
+        .insert_header((IM, "feed"))
+        .insert_header((CACHE_CONTROL, "no-store, im"))
+        .insert_header((VARY, "Accept-Encoding, A-IM, If-None-Match"));
+    packed(&mut answer, answer_to, ready).await
 }
 
 /// `/feeds/{slug}/archive/{month}.atom`: leads to what there is of that month now.
@@ -162,10 +195,11 @@ async fn archive(
             Fault::Internal
         }
     })?;
-    let ready = match found {
-        Found::Document(ready) => ready,
+    let (ready, ends) = match found {
+        Found::Document(ready, ends) => (ready, ends),
         Found::Now(path) => {
-            let keep = format!("public, max-age={}", published.max_age);
+            let cut = shared.publisher.outlook().cut(&published, shared.clock.now());
+            let keep = format!("public, max-age={}", cut.unwrap_or(published.max_age));
             let to = format!("{}{path}", shared.view.root());
             return Ok(HttpResponse::Found()
                 .insert_header((LOCATION, to))
@@ -181,12 +215,12 @@ async fn archive(
     let mut answer = if has_it { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer
         .insert_header((ETAG, ready.etag.as_str()))
-        .insert_header((CACHE_CONTROL, FOR_GOOD))
+        .insert_header((CACHE_CONTROL, shorter(ends, YEAR, shared.clock.now()).map_or(FOR_GOOD.to_owned(), until)))
         .insert_header((VARY, ACCEPT_ENCODING_VALUE));
     if has_it {
         return Ok(answer.finish());
     }
-    shared.pace(req, &asked)?;
+    shared.pace(req, &asked, req.path())?;
     Ok(packed(&mut answer, &asked, &ready).await)
 }
 
@@ -214,17 +248,9 @@ async fn document(
         return Ok(answer);
     }
     if let Some(ready) = delta(shared, &asked, published, format).await? {
-        let mut answer = HttpResponse::build(StatusCode::IM_USED);
-        // RFC 3229 §10.8.1: caches that do not know deltas must not keep this as the document.
-        answer
-            .insert_header((ETAG, head.etag.as_str()))
-            .insert_header((LINK, head.link.as_str()))
-            .insert_header((IM, "feed"))
-            .insert_header((CACHE_CONTROL, "no-store, im"))
-            .insert_header((VARY, "Accept-Encoding, A-IM, If-None-Match"));
-        return Ok(packed(&mut answer, &asked, &ready).await);
+        return Ok(only_new(&asked, &head.etag, &head.link, &ready).await);
     }
-    shared.pace(req, &asked)?;
+    shared.pace(req, &asked, req.path())?;
     let ready = shared.publisher.document(published, format).await;
     Ok(packed(&mut whole(shared, published, format), &asked, &ready).await)
 }
@@ -245,12 +271,7 @@ async fn delta(
     published: &Arc<Published>,
     format: Format,
 ) -> Result<Option<Arc<Ready>>, Fault> {
-    if asked.none_match.is_empty() || !asked.takes_deltas {
-        return Ok(None);
-    }
-    let Some(past) = published.past(format).position(|etag| conditional::names(&asked.none_match, etag)) else {
-        return Ok(None);
-    };
+    let Some(past) = asked.past(published.past(format)) else { return Ok(None) };
     Ok(shared.publisher.delta(published, format, past).await?)
 }
 
@@ -278,6 +299,12 @@ impl<'r> Asked<'r> {
         conditional::has_it(&self.none_match, self.since, etag, changed)
     }
 
+    /// Which of these versions the reader has, if only what is new since then is asked for.
+    pub fn past<'t>(&self, mut etags: impl Iterator<Item = &'t str>) -> Option<usize> {
+        let asks = self.takes_deltas && !self.none_match.is_empty();
+        asks.then(|| etags.position(|etag| conditional::names(&self.none_match, etag))).flatten()
+    }
+
     /// The coding in which the reader wants it.
     pub fn coding(&self, ready: &Ready) -> Coding {
         let mut accepts = values(self.headers, &ACCEPT_ENCODING);
@@ -289,9 +316,9 @@ impl<'r> Asked<'r> {
 }
 
 impl Shared {
-    /// Lets a full fetch in, or says how long to wait: only those wait who fetch the same again and again without ever
-    /// saying what they have.
-    pub(super) fn pace(&self, req: &HttpRequest, asked: &Asked<'_>) -> Result<(), Fault> {
+    /// Lets a full fetch of the document at an address in, or says how long to wait: only those wait who fetch the same again
+    /// and again without ever saying what they have.
+    pub(super) fn pace(&self, req: &HttpRequest, asked: &Asked<'_>, address: &str) -> Result<(), Fault> {
         if req.method() != Method::GET || !asked.none_match.is_empty() || asked.since.is_some() {
             return Ok(());
         }
@@ -300,7 +327,7 @@ impl Shared {
         if front {
             return Ok(());
         }
-        self.pace.fetch(from, req.path(), self.clock.now()).map_err(Fault::TooMany)
+        self.pace.fetch(from, address, self.clock.now()).map_err(Fault::TooMany)
     }
 }
 
@@ -312,10 +339,25 @@ pub fn moved(shared: &Shared, to: &str) -> HttpResponse {
         .finish()
 }
 
+/// Says that a document is older than it should be: since its newer version could not be published, or since what it is made
+/// of could be read for the last time.
+pub fn staleness(shared: &Shared, published: &Published) -> Option<String> {
+    let now = shared.clock.now();
+    let source = shared.publisher.outlook().silent_since(published, now);
+    aged(now, published.trouble.as_ref().map(|trouble| trouble.since), source)
+}
+
+/// The value of [`STALE`], if there is a reason for one.
+pub fn aged(now: Timestamp, proof: Option<Timestamp>, source: Option<Timestamp>) -> Option<String> {
+    let reasons = [(proof, "proof"), (source, "source")].into_iter().filter_map(|(since, why)| Some((since?, why)));
+    let said: Vec<String> =
+        reasons.map(|(since, why)| format!("{};reason={why}", now.since(since).as_secs())).collect();
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
 fn stale(answer: &mut HttpResponseBuilder, shared: &Shared, published: &Published) {
-    if let Some(trouble) = &published.trouble {
-        let seconds = shared.clock.now().since(trouble.since).as_secs();
-        answer.insert_header((STALE, format!("{seconds};reason=proof")));
+    if let Some(stale) = staleness(shared, published) {
+        answer.insert_header((STALE, stale));
     }
 }
 
@@ -328,9 +370,16 @@ fn dated(answer: &mut HttpResponseBuilder, shared: &Shared, published: &Publishe
     } else {
         answer.insert_header((LAST_MODIFIED, now.http_date()));
     }
-    answer
-        .insert_header((CACHE_CONTROL, published.cache_control.as_str()))
-        .insert_header((VARY, ACCEPT_ENCODING_VALUE));
+    answer.insert_header((VARY, ACCEPT_ENCODING_VALUE));
+    match shared.publisher.outlook().cut(published, now) {
+        Some(seconds) => answer.insert_header((CACHE_CONTROL, until(seconds))),
+        None => answer.insert_header((CACHE_CONTROL, published.cache_control.as_str())),
+    };
+}
+
+/// `Cache-Control` of what is known to end by the clock: nobody shows it for a moment longer, not even when we are away.
+pub fn until(seconds: u64) -> String {
+    format!("public, max-age={seconds}, must-revalidate")
 }
 
 async fn packed(answer: &mut HttpResponseBuilder, asked: &Asked<'_>, ready: &Ready) -> HttpResponse {

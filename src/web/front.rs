@@ -121,7 +121,7 @@ where
 
 impl<S> Porter<S> {
     /// The answer, if everything that it takes is there. What is out of the ordinary is left to the routes: deltas, feeds
-    /// that are over or in trouble, clocks that were set back.
+    /// that are over, in trouble or about to change by the clock, clocks that were set back.
     fn at_hand(&self, req: &ServiceRequest) -> Option<HttpResponse<Body>> {
         let (slug, format) = req.head().uri.path().strip_prefix("/feeds/")?.rsplit_once('.')?;
         let format = Format::parse(format)?;
@@ -130,8 +130,9 @@ impl<S> Porter<S> {
         }
         let shared = &*self.front.shared;
         let published = shared.publisher.get(slug)?;
+        let now = shared.clock.now();
         let ordinary = published.is_read() && !published.feed.retired && published.trouble.is_none();
-        if !ordinary || published.changed > shared.clock.now() {
+        if !ordinary || published.changed > now || !shared.publisher.outlook().is_calm(&published, now) {
             return None;
         }
         let asked = req.headers();
@@ -148,7 +149,7 @@ impl<S> Porter<S> {
         let ready = shared.publisher.at_hand(&published, format)?;
         let asked = Asked::of(asked);
         let (coding, bytes) = ready.coded_before(asked.coding(&ready))?;
-        shared.pace(req.request(), &asked).ok()?;
+        shared.pace(req.request(), &asked, req.path()).ok()?;
         let mut answer = HttpResponse::with_body(StatusCode::OK, EitherBody::left(bytes));
         let headers = answer.headers_mut();
         self.write_lines(&published, format, headers)?;

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::Shared;
 use super::dress::FEED_POLICY;
-use super::feeds;
+use super::feeds::{self, Said, staleness};
 use super::reply::Fault;
 use crate::work::old::OldAddress;
 
@@ -40,8 +40,14 @@ pub async fn answer(req: &HttpRequest, shared: &Shared, old: &OldAddress) -> Res
         tracing::error!(path = old.path, "an old address cannot be answered: {error}");
         Fault::Internal
     })?;
-    let own = shared.old.link(old);
-    let mut answer = feeds::answer(req, shared, &ready, published.changed, published.max_age, &own).await;
+    let said = Said {
+        own: &shared.old.link(old),
+        changed: published.changed,
+        max_age: published.max_age,
+        cut: shared.publisher.outlook().cut(&published, shared.clock.now()),
+        stale: staleness(shared, &published),
+    };
+    let mut answer = feeds::answer(req, shared, &ready, &said).await?;
     // Its path does not tell what it is.
     let headers = answer.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(FEED_POLICY));

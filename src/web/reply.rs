@@ -36,6 +36,8 @@ pub enum Fault {
     Unauthorized,
     /// A token that may not do this; which scope it lacks.
     Scope(&'static str),
+    /// As many selections are followed as can be, by all or by one: the word for it.
+    Full(&'static str),
     /// A form from another site.
     Foreign,
     /// The address takes these methods only.
@@ -63,6 +65,7 @@ impl Fault {
             Self::BadRequest(_) | Self::Query(_) | Self::Unprocessable(_) | Self::Conflict(_) => "bad_request",
             Self::Unauthorized => "unauthorized",
             Self::Scope(_) => "scope",
+            Self::Full(word) => word,
             Self::Foreign => "forbidden",
             Self::Method(_) => "method",
             Self::TooMany(_) => "too_many",
@@ -112,7 +115,7 @@ impl ResponseError for Fault {
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Starting => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::Full(_) => StatusCode::CONFLICT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -153,6 +156,8 @@ impl From<SubscribeError> for Fault {
     fn from(error: SubscribeError) -> Self {
         match error {
             SubscribeError::BadLink => Self::BadLink,
+            SubscribeError::Full => Self::Full("full"),
+            SubscribeError::Enough => Self::Full("enough"),
             SubscribeError::Store(error) => error.into(),
             told => Self::Unprocessable(told.to_string()),
         }

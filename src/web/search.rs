@@ -8,13 +8,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::browse::{article, formats, reason_words, weekly_words};
-use super::feeds::{answer, moved};
+use super::feeds::{Asked as Reader, Said, aged, answer, moved, only_new};
 use super::reply::Fault;
 use super::subscriber::Asked as Form;
+use super::view::PAGE_AGE;
 use super::visit::Visit;
 use super::{Shared, browse};
 use crate::domain::feed::FeedSpec;
-use crate::domain::selection::query::{self, Asked};
+use crate::domain::selection::query::{self, Asked, QueryFault};
 use crate::domain::selection::{Selection, keyword};
 use crate::feed::document::Format;
 use crate::text::{catalog, collate};
@@ -33,7 +34,24 @@ pub async fn document(req: HttpRequest, shared: Data<Shared>, format: Path<Strin
     }
     let results = find(&req, &shared, &asked.selection).await?;
     let own = shared.site.link(&path);
-    Ok(answer(&req, &shared, results.document(format), results.changed, results.max_age, &own).await)
+    let reader = Reader::of(req.headers());
+    if let Some(past) = reader.past(results.past(format))
+        && let Some(ready) = shared.search.delta(&results, format, past).await
+    {
+        let link = format!("<{own}>; rel=\"self\"");
+        return Ok(only_new(&reader, &results.document(format).etag, &link, &ready).await);
+    }
+    let (outlook, now) = (shared.publisher.outlook(), shared.clock.now());
+    let sources = &asked.selection.sources;
+    let silent = outlook.silent_among(|name| sources.is_empty() || sources.contains(name), now);
+    let said = Said {
+        own: &own,
+        changed: results.changed,
+        max_age: results.max_age,
+        cut: outlook.cut_of_any(results.max_age, now),
+        stale: aged(now, None, silent),
+    };
+    answer(&req, &shared, results.document(format), &said).await
 }
 
 /// `/feeds/search`: the form, and what was found.
@@ -67,16 +85,32 @@ pub async fn followed(shared: &Shared, slug: &str, format: Option<Format>) -> Re
     Ok(moved(shared, &path))
 }
 
+/// What is wrong with a query, for a program's author.
+pub fn unprocessable(what: &str, faults: &[QueryFault]) -> Fault {
+    let told: Vec<String> = faults.iter().map(|fault| fault.say("en")).collect();
+    Fault::Unprocessable(format!("{what}: {}", told.join(" ")))
+}
+
+/// A selection as the API describes feeds.
+pub async fn described(shared: &Shared, selection: &Selection) -> Result<Value, Fault> {
+    let results = shared.search.find(selection).await?;
+    let spec = &results.feed.spec;
+    let link = |format: Option<Format>| shared.site.link(&search::path(&results.query, format));
+    Ok(json!({
+        "name": search::path(&results.query, None).trim_start_matches("feeds/"), "slug": spec.slug,
+        "title": spec.title.as_str(), "title_en": spec.title_en.as_deref(), "description": spec.description.as_str(),
+        "kind": "selection", "page": link(None), "rss": link(Some(Format::Rss)), "atom": link(Some(Format::Atom)),
+        "json": link(Some(Format::Json)), "articles_per_week": results.weekly,
+        "changed_at": results.changed.rfc3339(&shared.site.zone),
+    }))
+}
+
 /// Makes a selection a feed for somebody whom the operator trusts. Answers its row id.
 pub async fn follow(shared: &Shared, query: &str) -> Result<i64, Fault> {
-    let asked = query::parse(query).map_err(|faults| {
-        let told: Vec<String> = faults.iter().map(|fault| fault.say("en")).collect();
-        Fault::Unprocessable(format!("feeds: {}", told.join(" ")))
-    })?;
+    let asked = query::parse(query).map_err(|faults| unprocessable("feeds", &faults))?;
     let spec = search::spec(&asked.selection, &*shared.search.names().await?);
     let id = shared.store.follow_selection(&spec, shared.clock.now()).await?;
-    let full = || Fault::Unprocessable("feeds: too many selections are followed; use a declared feed".into());
-    let id = id.ok_or_else(full)?;
+    let id = id.ok_or(Fault::Full("full"))?;
     fill(shared, &spec).await?;
     Ok(id)
 }
@@ -141,7 +175,9 @@ async fn show(
     if let (Some(with), Value::Object(more)) = (with.as_object_mut(), more) {
         with.extend(more);
     }
-    shared.view.page("search.html", visit, &path, with)
+    let page = shared.view.page("search.html", visit, &path, with)?;
+    let (outlook, now) = (shared.publisher.outlook(), shared.clock.now());
+    Ok(browse::not_beyond(page, outlook.cut_of_any(PAGE_AGE, now)))
 }
 
 /// The conditions that the form has no field for: they stay as they are.

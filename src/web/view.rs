@@ -28,6 +28,9 @@ use crate::work::search;
 static PAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/page");
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates/static");
 
+/// Seconds for which a page for everybody may be kept.
+pub const PAGE_AGE: u64 = 60;
+
 /// Steps that one page may take: far more than the largest needs.
 const FUEL: u64 = 5_000_000;
 
@@ -129,7 +132,7 @@ impl View {
     pub fn page(&self, name: &str, visit: Visit, path: &str, with: Json) -> Result<HttpResponse, Fault> {
         let own = with.get("formats").and_then(Json::as_array).cloned();
         let html = self.render(name, visit, path, with)?;
-        let mut page = html_response(html, visit, "public, max-age=60");
+        let mut page = html_response(html, visit, &format!("public, max-age={PAGE_AGE}"));
         for format in own.unwrap_or_else(|| self.formats(visit.locale)) {
             let link = format!(
                 "<{}>; rel=\"alternate\"; type=\"{}\"",
@@ -164,7 +167,7 @@ pub fn keep_private(response: &mut HttpResponse) {
     headers.insert(super::X_ROBOTS_TAG, HeaderValue::from_static("noindex, nofollow"));
 }
 
-fn html_response(html: String, visit: Visit, cache: &'static str) -> HttpResponse {
+fn html_response(html: String, visit: Visit, cache: &str) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((CONTENT_LANGUAGE, visit.locale.as_str()))

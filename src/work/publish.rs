@@ -3,6 +3,7 @@
 
 pub mod archive;
 mod delta;
+pub mod outlook;
 mod pack;
 pub mod part;
 pub mod published;
@@ -19,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use self::archive::Parts;
+use self::outlook::Watch;
 use self::published::{Published, Trouble, index};
 use self::ready::Ready;
 use self::shelf::{Key, Shelf};
@@ -95,6 +97,9 @@ pub struct Publisher {
     site: Site,
     hub: Option<String>,
     items: usize,
+    /// Names of the sources that are configured; where none is named, every row of the database counts.
+    sources: Vec<String>,
+    outlook: Watch,
     seen: AtomicI64,
     feeds: RwLock<HashMap<String, Arc<Slot>>>,
     shelf: Shelf,
@@ -115,6 +120,8 @@ impl Publisher {
             site,
             hub: None,
             items,
+            sources: Vec::new(),
+            outlook: Watch::default(),
             seen: AtomicI64::new(-1),
             feeds: RwLock::default(),
             shelf: Shelf::new(SHELF),
@@ -133,6 +140,13 @@ impl Publisher {
     #[must_use]
     pub fn with_hub(mut self, url: impl Into<String>) -> Self {
         self.hub = Some(url.into());
+        self
+    }
+
+    /// The same, over the sources of these names.
+    #[must_use]
+    pub fn over(mut self, sources: impl IntoIterator<Item = String>) -> Self {
+        self.sources = sources.into_iter().collect();
         self
     }
 
@@ -267,6 +281,9 @@ impl Publisher {
         if count > 0 || self.opml().is_none() {
             self.refresh_opml();
         }
+        if self.outlook().is_unread() {
+            self.look_ahead(true).await?;
+        }
         self.seen.store(highest, Ordering::Release);
         Ok(count)
     }
@@ -281,6 +298,7 @@ impl Publisher {
         for slot in waiting {
             self.make(&slot, None).await?;
         }
+        self.look_ahead(count > 0).await?;
         Ok(count)
     }
 

@@ -4,10 +4,12 @@
 
 mod window;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use self::window::{Sieve, Window};
+use super::publish::published::index;
 use super::publish::ready::Ready;
 use super::shelf::Shelf;
 use crate::clock::{Clock, Timestamp};
@@ -17,8 +19,9 @@ use crate::domain::selection::title::{Names, title};
 use crate::domain::selection::{Reason, Selection, query};
 use crate::domain::site::Site;
 use crate::domain::subscriber::Locale;
-use crate::feed::document::{Document, Format, RenderError};
-use crate::feed::edition::Edition;
+use crate::feed::document::{Document, Format, RenderError, proof};
+use crate::feed::edition::{Edition, render as render_one};
+use crate::feed::item::Item;
 use crate::store::engine::{Store, StoreError};
 use crate::store::feed::Membership;
 
@@ -36,6 +39,9 @@ const MOST_KEPT: usize = 256;
 
 /// Bytes of the documents of all searches that are kept.
 const MOST_BYTES: usize = 64 << 20;
+
+/// Findings before the last that deltas are made from.
+const MOST_PAST: usize = 4;
 
 /// How long the content is taken for unchanged without asking the database.
 const FRESH: Duration = Duration::from_secs(1);
@@ -65,6 +71,9 @@ pub struct Results {
     /// The canonical query, without `?`.
     pub query: String,
     documents: [Ready; 3],
+    /// What readers may have of it, the last first.
+    past: Vec<Past>,
+    left_out: Vec<i64>,
     /// When a reader would last have seen it change: `Last-Modified`.
     pub changed: Timestamp,
     /// What it shows, the newest first, and why.
@@ -79,12 +88,42 @@ impl Results {
     /// The document in one format.
     #[must_use]
     pub fn document(&self, format: Format) -> &Ready {
-        match format {
-            Format::Rss => &self.documents[0],
-            Format::Atom => &self.documents[1],
-            Format::Json => &self.documents[2],
-        }
+        &self.documents[index(format)]
     }
+
+    /// Entity tags in one format of what it found before, the last first.
+    pub fn past(&self, format: Format) -> impl Iterator<Item = &str> {
+        self.past.iter().map(move |past| past.etags[index(format)].as_str())
+    }
+
+    /// The same with what was found before it.
+    fn after(mut self, before: Option<&Self>) -> Self {
+        let Some(before) = before else { return self };
+        if self.etags() == before.etags() {
+            self.past.clone_from(&before.past);
+        } else {
+            let last = Past { etags: before.etags(), items: before.items() };
+            self.past = std::iter::once(last).chain(before.past.iter().cloned()).take(MOST_PAST).collect();
+        }
+        self
+    }
+
+    fn etags(&self) -> [String; 3] {
+        self.documents.each_ref().map(|ready| ready.etag.clone())
+    }
+
+    fn items(&self) -> Vec<(i64, i64)> {
+        let items = self.articles.iter().map(|(article, _)| (article.id, article.revision));
+        items.filter(|(id, _)| !self.left_out.contains(id)).collect()
+    }
+}
+
+/// What a search found before.
+#[derive(Clone, Debug)]
+struct Past {
+    etags: [String; 3],
+    /// Articles and their revisions.
+    items: Vec<(i64, i64)>,
 }
 
 /// The address of a selection below the site, with or without an ending: `feeds/search.rss?q=…`.
@@ -143,14 +182,33 @@ impl Search {
     pub async fn find(&self, selection: &Selection) -> Result<Arc<Results>, SearchError> {
         let version = self.version().await?;
         let query = query::write(selection);
+        let before = self.shelf.last(&query);
         self.shelf
             .get(&query, version, async {
-                let results = self.make(selection.canonical(), query.clone(), version).await?;
+                let results = self.make(selection.canonical(), query.clone(), version).await?.after(before.as_deref());
                 let bytes = results.documents.iter().map(Ready::weight).sum::<usize>();
                 let shown = results.articles.iter().map(|(a, _)| a.article.content_html.len() + 1_000).sum::<usize>();
                 Ok((results, bytes + shown))
             })
             .await
+    }
+
+    /// What is new since what stands at `past` in [`Results::past`] (RFC 3229); nothing where the whole is the better
+    /// answer.
+    pub async fn delta(&self, results: &Arc<Results>, format: Format, past: usize) -> Option<Ready> {
+        let known: HashMap<i64, i64> = results.past.get(past)?.items.iter().copied().collect();
+        let (site, results) = (self.site.clone(), Arc::clone(results));
+        let made = tokio::task::spawn_blocking(move || {
+            let new = |item: &Item| known.get(&item.article) != Some(&item.revision);
+            let mut document = draft(&site, &results.feed, &results.query, &results.articles);
+            document.items.retain(|item| new(item) && !results.left_out.contains(&item.article));
+            let (part, whole) = (render_one(&document, format).ok()?, results.document(format));
+            // Not worth the trouble of caches that do not know deltas.
+            let small = part.len() * 4 < whole.identity.len() * 3;
+            (small && proof(format, &part).is_ok())
+                .then(|| Ready::tagged(format.content_type(), whole.etag.clone(), part))
+        });
+        made.await.ok().flatten()
     }
 
     /// What a new feed of a selection holds already, among the newest articles.
@@ -259,16 +317,23 @@ fn render(
 ) -> Result<Results, RenderError> {
     let spec = spec(selection, names);
     let feed = Feed { id: 0, spec, origin: FeedOrigin::Selection, version: changed.millis(), changed, retired: false };
-    let shown: Vec<StoredArticle> = articles.iter().map(|(article, _)| article.clone()).collect();
-    let mut document = Document::new(site, &feed, &shown);
-    document.page = site.link(&path(&query, None));
+    let document = draft(site, &feed, &query, &articles);
     let max_age = u64::from(document.ttl) * 60;
     let edition = Edition::of(document)?;
     for (id, why) in &edition.left_out {
         tracing::warn!(query, article.id = id, "an article is left out of a search: {why}");
     }
     let documents = Format::ALL.map(|format| Ready::new(format.content_type(), edition.bytes(format).to_vec()));
-    Ok(Results { feed, query, documents, changed, articles, weekly, max_age })
+    let left_out = edition.left_out.iter().map(|(id, _)| *id).collect();
+    Ok(Results { feed, query, documents, past: Vec::new(), left_out, changed, articles, weekly, max_age })
+}
+
+/// What a search found, before it has a format. It names no hub: nobody is told of searches but those who ask.
+fn draft(site: &Site, feed: &Feed, query: &str, articles: &[(StoredArticle, Reason)]) -> Document {
+    let shown: Vec<StoredArticle> = articles.iter().map(|(article, _)| article.clone()).collect();
+    let mut document = Document::new(site, feed, &shown);
+    document.page = site.link(&path(query, None));
+    document
 }
 
 /// About how many articles a week: those of four weeks, or, where the newest of them fill the document, their rhythm.

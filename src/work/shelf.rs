@@ -44,6 +44,12 @@ impl<T> Shelf<T> {
         self.slots().named.contains_key(name)
     }
 
+    /// The thing of that name, whatever its version, if it was made.
+    #[must_use]
+    pub fn last(&self, name: &str) -> Option<Arc<T>> {
+        self.slots().named.get(name).and_then(|slot| slot.cell.get().cloned())
+    }
+
     /// The thing of that name and version; made if it is not there. `make` says how many bytes it takes as well.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::domain::link::{KeyRing, Link};
 use crate::domain::subscriber::{AddressError, EmailAddress, EndReason, Frequency, Locale};
 use crate::store::engine::{Store, StoreError};
 use crate::store::opt_in::{Confirmed, Consent, OptIn, Purpose, Request};
-use crate::store::selection::SelectionWish;
+use crate::store::selection::{MOST_OF_ONE, SelectionWish};
 use crate::store::subscriber::{Person, Wish};
 use crate::work::wakes::Wakes;
 
@@ -47,6 +47,9 @@ pub enum SubscribeError {
     /// As many selections are followed as can be.
     #[error("too many selections are followed at the moment: follow a feed, or try again later")]
     Full,
+    /// One person follows as many selections as one may.
+    #[error("{MOST_OF_ONE} selections are followed already: end one of them, then try again")]
+    Enough,
     /// A pause that ends before it begins, or is too long.
     #[error("a pause ends on a day from tomorrow on, within a year")]
     Pause,
@@ -266,6 +269,8 @@ impl Subscribe {
             }
             Confirmed::Before(person) => person,
             Confirmed::Lapsed => return Err(SubscribeError::BadLink),
+            Confirmed::Full => return Err(SubscribeError::Full),
+            Confirmed::Enough => return Err(SubscribeError::Enough),
         };
         let person = self.store.person(person).await?.ok_or(SubscribeError::BadLink)?;
         Ok(self.keys.sign(Link::Manage(person.public_id)))
@@ -296,6 +301,14 @@ impl Subscribe {
     ) -> Result<(), SubscribeError> {
         let person = self.person(token).await?;
         let wishes = self.wishes(wishes.iter().map(|(s, f)| (s.as_str(), *f))).await?;
+        let (own, all) = (&person.wishes, self.live().await?);
+        let selections: Vec<i64> =
+            all.iter().filter(|feed| feed.origin == FeedOrigin::Selection).map(|feed| feed.id).collect();
+        let selections: Vec<&Wish> = wishes.iter().filter(|wish| selections.contains(&wish.feed_id)).collect();
+        let more = selections.iter().any(|wish| own.iter().all(|had| had.feed_id != wish.feed_id));
+        if more && selections.len() > MOST_OF_ONE {
+            return Err(SubscribeError::Enough);
+        }
         self.store.set_wishes(person.id, &wishes, locale, self.clock.now()).await?;
         if hour != person.hour {
             self.store.set_hour(person.id, hour).await?;

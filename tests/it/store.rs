@@ -9,6 +9,7 @@ mod feeds;
 mod given;
 mod history;
 mod leases;
+mod outlook;
 mod people;
 mod polls;
 mod push;

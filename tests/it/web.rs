@@ -6,6 +6,7 @@ mod documents;
 mod events;
 mod health;
 mod old;
+mod outlook;
 mod pages;
 mod people;
 mod preview;

@@ -17,7 +17,7 @@ pub const MAX_TERMS: usize = 16;
 pub const MAX_VALUES: usize = 20;
 
 /// Every parameter, in the order of the canonical query.
-const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 11] = [
     "q",
     "category",
     "category_alone",
@@ -140,8 +140,9 @@ pub fn parse(raw: &str) -> Result<Asked, Vec<QueryFault>> {
     Ok(Asked { selection, typed: query.trim().to_owned(), canonical })
 }
 
-/// The canonical query of a selection, without `?`; empty for the selection of everything. Phrases and masks are not in
-/// it: they belong to feeds that have a name.
+/// The canonical query of a selection, without `?`; empty for the selection of everything. Words stand in the order in
+/// which they were typed. Phrases and masks are not in it: they belong to feeds that have a name
+/// (`docs/decisions/0017-what-a-query-can-say.md`).
 #[must_use]
 pub fn write(selection: &Selection) -> String {
     let pairs = canonical_pairs(&selection.canonical());
@@ -270,11 +271,11 @@ mod tests {
     }
 
     #[test]
-    fn only_order_and_spelling_make_an_address_not_canonical() {
-        for same in ["q=a+b", "q=a%20b", "x=1&q=a+b&_=5", "q=%61+b&tag="] {
+    fn only_the_order_of_parameters_and_spelling_make_an_address_not_canonical() {
+        for same in ["q=a+b", "q=b+a", "q=a%20b", "x=1&q=a+b&_=5", "q=%61+b&tag="] {
             assert!(parse(same).expect("right").canonical, "{same}");
         }
-        for other in ["q=b+a", "q=A+b", "tag=x&q=a", "category=b,a", "q=a&q=b", "q=a++b"] {
+        for other in ["q=-b+a", "q=a+a", "q=A+b", "tag=x&q=a", "category=b,a", "q=a&q=b", "q=a++b"] {
             assert!(!parse(other).expect("right").canonical, "{other}");
         }
     }

@@ -148,6 +148,7 @@ mod tests {
                 "Tin của Nguyễn Thị Hoà, bằng tiếng Việt",
                 "News by Nguyễn Thị Hoà, in Vietnamese",
             ),
+            ("q=xây dựng Đảng", "Tin về xây, dựng và đảng", "News about xây, dựng and đảng"),
             ("q=a b c d e f", "Tin về a, b, c, d và 2 mục khác", "News about a, b, c, d and 2 more"),
         ] {
             assert_eq!(told(query), [vi, en], "{query}");

@@ -5,6 +5,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde_json::{Value, json};
 
+use crate::domain::selection::query;
 use crate::web::Shared;
 
 /// `GET /api/openapi.json`
@@ -59,7 +60,9 @@ fn paths() -> Value {
         query("limit", 100, "Events in one answer, at most 500."),
     ];
     json!({
-        "/api/v1/feeds": { "get": call("listFeeds", "feeds", "Every feed that can be followed", "200", Some("FeedList"), &[], None) },
+        "/api/v1/feeds": { "get": call("listFeeds", "feeds",
+            "Every feed that can be followed; with any of these parameters, the selection that they put together", "200",
+            Some("FeedList"), &selection_parameters(), None) },
         "/api/v1/endpoints": {
             "get": call("listEndpoints", "endpoints", "Every endpoint", "200", Some("EndpointList"), &[], None),
             "post": call("createEndpoint", "endpoints",
@@ -104,6 +107,12 @@ fn paths() -> Value {
         "/api/v1/articles/{id}/deliveries": { "get": call("countDeliveries", "operation",
             "How many deliveries of an article are in each state", "200", Some("Deliveries"), &[id], None) }
     })
+}
+
+/// What a selection can be asked for by (`docs/selections.md`).
+fn selection_parameters() -> Vec<Value> {
+    let one = |name: &&str| json!({ "name": name, "in": "query", "schema": { "type": "string" } });
+    query::NAMES.iter().map(one).collect()
 }
 
 /// Two answers: at once, or what the poll found.
@@ -163,6 +172,21 @@ fn list_of(name: &str, of: &str) -> Value {
     object(&[name], json!({ name: { "type": "array", "items": { "$ref": format!("#/components/schemas/{of}") } } }))
 }
 
+/// A feed, or a selection, as it is listed.
+fn feed() -> Value {
+    let text = json!({ "type": "string" });
+    let uri = json!({ "type": "string", "format": "uri" });
+    object(
+        &["name", "slug", "title", "kind", "page", "rss", "atom", "json"],
+        json!({
+            "slug": text, "title": text, "title_en": { "type": ["string", "null"] }, "description": text,
+            "name": { "type": "string", "description": "What to write where a feed is asked for." },
+            "kind": { "type": "string", "enum": ["topic", "category", "selection"] }, "page": uri, "rss": uri, "atom": uri,
+            "json": uri, "articles_per_week": { "type": "integer", "minimum": 0 },
+            "changed_at": { "type": "string", "format": "date-time" } }),
+    )
+}
+
 fn schemas() -> Value {
     let text = json!({ "type": "string" });
     let number = json!({ "type": "integer", "minimum": 0 });
@@ -180,8 +204,11 @@ fn schemas() -> Value {
         "next_try": { "type": ["string", "null"], "format": "date-time" }
     });
     let frequencies = json!(["immediate", "daily", "weekly"]);
-    let wish =
-        object(&["feed", "frequency"], json!({ "feed": text, "frequency": { "type": "string", "enum": frequencies } }));
+    let named = json!({ "type": "string", "description": "A feed's slug, or search?… of a selection." });
+    let wish = object(
+        &["feed", "frequency"],
+        json!({ "feed": named, "frequency": { "type": "string", "enum": frequencies } }),
+    );
     let hour = json!({ "type": "string", "pattern": "^[0-2][0-9]:[0-5][0-9]$", "description": "When digests come." });
     let mut new_endpoint = endpoint.clone();
     new_endpoint["secret"] =
@@ -215,23 +242,20 @@ fn schemas() -> Value {
         "EndpointToken": object(&["token"], json!({ "token": text })),
         "Problem": object(&["type", "title", "status", "detail"],
             json!({ "type": text, "title": text, "status": { "type": "integer" }, "detail": text })),
-        "Feed": object(&["slug", "title", "kind", "page", "rss", "atom", "json"], json!({
-            "slug": text, "title": text, "title_en": { "type": ["string", "null"] }, "description": text,
-            "kind": { "type": "string", "enum": ["topic", "category"] }, "page": uri, "rss": uri, "atom": uri,
-            "json": uri, "articles_per_week": number, "changed_at": time })),
+        "Feed": feed(),
         "FeedList": list_of("feeds", "Feed"),
         "Endpoint": object(&["id", "name", "url", "feeds", "created_at"], endpoint),
         "NewEndpoint": object(&["id", "name", "url", "feeds", "created_at", "secret", "token"], new_endpoint),
         "EndpointList": list_of("endpoints", "Endpoint"),
         "EndpointRequest": object(&["url", "name", "feeds"], json!({
             "url": uri, "name": { "type": "string", "minLength": 1, "maxLength": 100 },
-            "feeds": { "type": "array", "items": text, "minItems": 1 },
+            "feeds": { "type": "array", "items": named, "minItems": 1 },
             "payload": { "type": "string", "enum": ["thin", "full"], "default": "thin" },
             "order": { "type": "string", "enum": ["article", "strict"], "default": "article" } })),
         "SubscriptionRequest": object(&["email", "feeds"], json!({
             "email": { "type": "string", "format": "email" },
             "feeds": { "type": "array", "minItems": 1, "items": { "oneOf": [
-                { "type": "string", "description": "A feed's slug, or search?… of a selection." }, wish ] } },
+                named, wish ] } },
             "frequency": { "type": "string", "enum": frequencies, "description": "For feeds that name none." },
             "hour": hour, "locale": { "type": ["string", "null"], "enum": ["vi", "en", null] },
             "consent": object(&["given_at", "method", "text"], json!({

@@ -118,11 +118,27 @@ pub async fn create(caller: Caller, shared: Data<Shared>, bytes: Bytes) -> Resul
     Ok(accepted(&json!({ "status": status })))
 }
 
+/// Feeds by name. A selection becomes a feed, as it does when its follower confirms: whoever holds the link has confirmed.
+async fn wished(shared: &Shared, token: &str, wanted: Vec<Apart>) -> Result<Vec<(String, Frequency)>, Fault> {
+    let mut wishes = Vec::new();
+    for Apart { feed, frequency } in wanted {
+        let Some(query) = feed.strip_prefix("search?") else {
+            wishes.push((feed, frequency));
+            continue;
+        };
+        let slug = selection(shared, query).await?.select.slug();
+        let own = shared.subscribe.managed(token).await?;
+        if own.feeds.iter().all(|feed| feed.spec.slug != slug) {
+            // It lets in nobody beyond the limit; what nobody follows after all is swept.
+            search::follow(shared, query).await?;
+        }
+        wishes.push((slug, frequency));
+    }
+    Ok(wishes)
+}
+
 async fn selection(shared: &Shared, query: &str) -> Result<crate::domain::feed::FeedSpec, Fault> {
-    let asked = query::parse(query).map_err(|faults| {
-        let told: Vec<String> = faults.iter().map(|fault| fault.say("en")).collect();
-        Fault::Unprocessable(format!("feeds: {}", told.join(" ")))
-    })?;
+    let asked = query::parse(query).map_err(|faults| search::unprocessable("feeds", &faults))?;
     Ok(work::search::spec(&asked.selection, &*shared.search.names().await?))
 }
 
@@ -168,7 +184,7 @@ pub async fn change(shared: Data<Shared>, token: Path<String>, bytes: Bytes) -> 
         Some(word) => Some(hour(word)?),
     };
     let wishes = match change.subscriptions {
-        Some(wanted) => wanted.into_iter().map(|w| (w.feed, w.frequency)).collect(),
+        Some(wanted) => wished(&shared, &token, wanted).await?,
         None => managed
             .feeds
             .iter()

@@ -46,8 +46,8 @@ pub(super) type Parts = HashMap<(i64, i64, Name), Option<Arc<Part>>>;
 /// What lies at an address of an archive.
 #[derive(Clone, Debug)]
 pub enum Found {
-    /// The document, for good.
-    Document(Arc<Ready>),
+    /// The document, for good; or until the clock alone hides an article of it.
+    Document(Arc<Ready>, Option<Timestamp>),
     /// It has another address now, for a while.
     Now(String),
     /// It had this address once: the month's address leads to what there is now.
@@ -122,11 +122,12 @@ impl Publisher {
             Some(version) if version != part.version => Ok(Found::Moved(format!("feeds/{slug}/archive/{name}.atom"))),
             Some(_) => {
                 let key = Key::Archive { feed: feed.id, version: part.version.clone() };
+                let ends = self.part_ends(feed.id, part.range).await?;
                 if let Some(ready) = self.shelf.get(&key) {
-                    return Ok(Found::Document(ready));
+                    return Ok(Found::Document(ready, ends));
                 }
                 match self.shelf.get_or_make(key, self.render_part(feed, &part)).await {
-                    Ok(made) => Ok(Found::Document(made)),
+                    Ok(made) => Ok(Found::Document(made, ends)),
                     Err(ArchiveError::Outrun) => {
                         self.parts.lock().unwrap_or_else(PoisonError::into_inner).remove(&(
                             feed.id,

@@ -7,7 +7,7 @@ use super::pack::Pack;
 use super::ready::{Ready, etag};
 use crate::clock::Timestamp;
 use crate::domain::article::{Article, StoredArticle};
-use crate::domain::feed::Feed;
+use crate::domain::feed::{Feed, FeedOrigin};
 use crate::feed::document::{Document, Format, RenderError};
 use crate::feed::edition::Edition;
 use crate::text::xml::XmlText;
@@ -70,6 +70,8 @@ pub struct Published {
     pub feed: Feed,
     /// When it last changed, in whole seconds; a later version of the same feed has a later one: `Last-Modified`.
     pub changed: Timestamp,
+    /// Names of the sources that its articles come from; empty for a feed of any source.
+    pub sources: Box<[String]>,
     /// When the newest article that it shows was published.
     pub latest: Option<Timestamp>,
     /// About how many articles a week it brings.
@@ -95,7 +97,7 @@ pub struct Published {
 }
 
 /// The place of a format in triples.
-pub(super) const fn index(format: Format) -> usize {
+pub(in crate::work) const fn index(format: Format) -> usize {
     match format {
         Format::Rss => 0,
         Format::Atom => 1,
@@ -109,6 +111,7 @@ impl Published {
         Self {
             changed: feed.changed,
             feed,
+            sources: Box::default(),
             latest: None,
             weekly: 0,
             max_age: 0,
@@ -182,6 +185,7 @@ impl Published {
         let teasers = packed(&teasers)?;
         let mut published = Self {
             changed: whole_second(feed.changed),
+            sources: sources(&feed, articles),
             feed,
             latest,
             weekly,
@@ -264,6 +268,18 @@ impl Published {
     pub fn past(&self, format: Format) -> impl Iterator<Item = &str> {
         self.past.iter().map(move |version| version.etags[index(format)].as_str())
     }
+}
+
+/// The sources that a feed's articles come from: a category belongs to the sources of its articles, a topic takes from all
+/// unless it says otherwise.
+fn sources(feed: &Feed, articles: &[StoredArticle]) -> Box<[String]> {
+    let mut names: Vec<String> = match feed.origin {
+        FeedOrigin::Category => articles.iter().map(|stored| stored.article.source.clone()).collect(),
+        FeedOrigin::File | FeedOrigin::Selection => feed.spec.select.sources.clone(),
+    };
+    names.sort_unstable();
+    names.dedup();
+    names.into()
 }
 
 /// An article as a feed's page needs it.

@@ -4,14 +4,14 @@ use loa::domain::article::ChangeKind::{Published, Revised};
 use loa::domain::feed::{FeedOrigin, FeedSpec};
 use loa::domain::selection::{Reason, Selection};
 use loa::domain::subscriber::Frequency::Immediate;
-use loa::domain::subscriber::Locale;
+use loa::domain::subscriber::{EndReason, Locale};
 use loa::store::article::Poll;
 use loa::store::engine::StoreError;
 use loa::store::feed::Membership;
 use loa::store::opt_in::{Confirmed, Request};
 use loa::store::selection::{MOST_OF_ONE, MOST_SELECTIONS, SelectionWish};
 
-use super::given::{SOURCE, address, apply, endpoint, fan_out, feeds, publish, t, upsert, withdraw};
+use super::given::{SOURCE, address, apply, endpoint, fan_out, feeds, person, publish, t, upsert, withdraw};
 use crate::support::house::base::Base;
 use crate::support::house::laws;
 
@@ -20,6 +20,7 @@ laws! {
     a_poll_that_does_not_know_of_a_feed_writes_nothing,
     what_a_selection_holds_when_it_begins_is_told_to_nobody,
     a_selection_ends_with_its_last_follower_and_begins_anew_as_itself,
+    what_was_never_followed_is_let_go_and_what_ended_long_ago_is_forgotten,
     strangers_cannot_make_selections_without_end,
 }
 
@@ -110,6 +111,26 @@ async fn a_selection_ends_with_its_last_follower_and_begins_anew_as_itself(base:
     assert!(!store.feeds().await.expect("read")[0].retired);
 }
 
+async fn what_was_never_followed_is_let_go_and_what_ended_long_ago_is_forgotten(base: Base) {
+    let store = &base.store;
+    let spec = selection("a");
+    let id = store.follow_selection(&spec, t(0)).await.expect("made").expect("room");
+    assert_eq!(store.sweep_selections(t(60)).await.expect("swept"), 0, "its follower may be on the way");
+    assert_eq!(store.sweep_selections(t(600)).await.expect("swept"), 1);
+    store.follow_selection(&spec, t(700)).await.expect("made").expect("again");
+    person(store, "an@so.example.vn", &[(id, Immediate)], t(700)).await;
+    assert_eq!(store.sweep_selections(t(5_000)).await.expect("swept"), 0);
+    assert_eq!(store.forget_selections(t(9_000)).await.expect("swept"), 0, "it is followed");
+    let who = store.person_by_email(&address("an@so.example.vn")).await.expect("read").expect("known");
+    store.unsubscribe(who, None, EndReason::Unsubscribed, t(5_001)).await.expect("ended");
+    assert_eq!(store.sweep_selections(t(5_002)).await.expect("swept"), 1);
+    assert_eq!(store.forget_selections(t(5_001)).await.expect("swept"), 0, "its name still leads to its search");
+    assert!(store.selection_query(&spec.slug).await.expect("read").is_some());
+    assert_eq!(store.forget_selections(t(5_002)).await.expect("swept"), 1);
+    assert!(store.feeds().await.expect("read").is_empty() && store.person(who).await.expect("read").is_some());
+    assert!(store.follow_selection(&spec, t(6_000)).await.expect("made").is_some(), "it can begin anew");
+}
+
 async fn strangers_cannot_make_selections_without_end(base: Base) {
     let store = &base.store;
     let email = address("an@so.example.vn");
@@ -132,18 +153,27 @@ async fn strangers_cannot_make_selections_without_end(base: Base) {
         }
     };
     assert!(store.feeds().await.expect("read").is_empty(), "asking makes nothing");
-    for n in 0..MOST_OF_ONE {
+    let most = i64::try_from(MOST_OF_ONE).expect("few");
+    for n in 0..most {
         assert!(matches!(ask(n).await, Confirmed::Now(_)), "{n}");
     }
-    assert!(matches!(ask(MOST_OF_ONE).await, Confirmed::Lapsed));
-    assert_eq!(store.feeds().await.expect("read").len(), usize::try_from(MOST_OF_ONE).expect("few"));
-    for n in MOST_OF_ONE..MOST_SELECTIONS {
+    assert!(matches!(ask(most - 1).await, Confirmed::Now(_)), "one that is followed already needs no room");
+    assert!(matches!(ask(most).await, Confirmed::Enough), "it says why");
+    assert_eq!(store.feeds().await.expect("read").len(), MOST_OF_ONE);
+    for n in most..MOST_SELECTIONS {
         assert!(store.follow_selection(&selection(&format!("tin{n}")), t(1)).await.expect("made").is_some());
     }
     let more = selection("them");
     assert!(!store.has_room_for(&more).await.expect("read"));
     assert_eq!(store.follow_selection(&more, t(1)).await.expect("asked"), None);
     let known = selection("tin3");
+    let (who, wish) = (address("binh@so.example.vn"), SelectionWish { frequency: Immediate, spec: more.clone() });
+    let request = Request::new(&who, &[], Locale::Vi, "form", super::given::chance());
+    let request = Request { selections: std::slice::from_ref(&wish), ..request };
+    let asked = store.request_opt_in(&request, t(2)).await.expect("asked").expect("taken");
+    let confirmed = async |at: i64| store.confirm(asked, super::given::chance(), t(at)).await.expect("done");
+    assert_eq!(confirmed(3).await, Confirmed::Full);
+    assert!(store.opt_in(asked).await.expect("read").expect("there").confirmed_at.is_none(), "it can be tried again");
     assert!(store.has_room_for(&known).await.expect("read"), "one that is there needs no room");
     assert!(store.follow_selection(&known, t(1)).await.expect("asked").is_some());
 }

@@ -74,18 +74,26 @@ impl House {
 
     /// A house that has just started: nothing read, nothing published.
     pub async fn unready(doors: Doors) -> Self {
-        Self::showing(doors, 50).await
+        Self::showing(doors, 50, None).await
     }
 
     /// A house that has read its source, and shows so many articles in a feed.
     pub async fn of_items(items: usize) -> Self {
-        let house = Self::showing(Doors::All, items).await;
+        let house = Self::showing(Doors::All, items, None).await;
         house.declare().await;
         house.poll().await;
         house
     }
 
-    async fn showing(doors: Doors, items: usize) -> Self {
+    /// A house that has read its source, and names a hub.
+    pub async fn with_hub(url: &str) -> Self {
+        let house = Self::showing(Doors::All, 50, Some(url)).await;
+        house.declare().await;
+        house.poll().await;
+        house
+    }
+
+    async fn showing(doors: Doors, items: usize, hub: Option<&str>) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let (articles, mails) = (dir.path().join("articles"), dir.path().join("mails"));
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/demo/articles"), &articles);
@@ -120,7 +128,11 @@ impl House {
         let (stored, site_of) = (store.clone(), site.clone());
         let ingest = Ingest::new(stored, clock.clone(), site_of, sources, rules, wakes.clone(), metrics.clone());
         let ingest = Arc::new(ingest);
-        let publisher = Arc::new(Publisher::new(store.clone(), clock.clone(), site.clone(), items));
+        let publisher = Publisher::new(store.clone(), clock.clone(), site.clone(), items);
+        let publisher = Arc::new(match hub {
+            Some(url) => publisher.with_hub(url),
+            None => publisher,
+        });
         let keys = access::link_keys(&store, &clock).await.expect("keys");
         let subscribe = Subscribe::new(store.clone(), clock.clone(), keys.clone(), wakes.clone());
         let guard = Guard::new(vec!["127.0.0.9/32".parse().expect("a net")], vec!["loa.example".into()]);

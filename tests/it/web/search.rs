@@ -317,3 +317,174 @@ async fn a_site_follows_a_selection_by_its_search() {
     assert_eq!(refused.status, 422);
     assert!(refused.json()["detail"].as_str().expect("why").contains("is no day"));
 }
+
+#[actix_web::test]
+async fn a_search_is_called_by_its_words_in_the_order_in_which_they_were_typed() {
+    let house = House::open().await;
+    let (typed, turned) = ("q=%C4%91%E1%BA%A1i+h%E1%BB%99i", "q=h%E1%BB%99i+%C4%91%E1%BA%A1i");
+    let one = house.get(&path(".json", typed)).await;
+    assert_eq!((one.status, one.json()["title"].as_str()), (200, Some("Tin về đại và hội – Trang tin Rạch Sen")));
+    assert!(house.get(&path("", typed)).await.text().contains("<h1>Tin về đại và hội</h1>"));
+    // It is one feed all the same, whatever it is called.
+    let other = house.get(&path(".json", turned)).await;
+    assert_eq!(other.json()["title"], "Tin về hội và đại – Trang tin Rạch Sen");
+    assert_eq!(other.json()["_loa"]["id"], one.json()["_loa"]["id"]);
+    assert_eq!(ids(&other.json()), ids(&one.json()));
+    assert_eq!(selection(typed).slug(), selection(turned).slug());
+    let upper = house.get(&path(".json", "q=%C4%90%E1%BA%A0I+h%E1%BB%99i")).await;
+    assert_eq!((upper.status, upper.header("location")), (301, path(".json", typed).as_str()));
+}
+
+#[actix_web::test]
+async fn a_reader_of_a_search_who_takes_deltas_gets_only_what_is_new() {
+    let house = House::open().await;
+    for ending in [".atom", ".rss", ".json"] {
+        let at = path(ending, CONGRESS);
+        let before = house.get(&at).await;
+        house.clock.advance(Duration::from_mins(1));
+        house.write(&format!("moi{}", &ending[1..]), &format!("Đại hội: bài mới {ending}"));
+        house.poll().await;
+        house.clock.advance(Duration::from_secs(2));
+        let asks = [("A-IM", "feed"), ("If-None-Match", before.header("etag"))];
+        let delta = house.get_with(&at, &asks).await;
+        let whole = house.get(&at).await;
+        assert_eq!((delta.status, delta.header("im")), (226, "feed"), "{ending}");
+        assert_eq!((delta.header("etag"), delta.header("cache-control")), (whole.header("etag"), "no-store, im"));
+        assert!(delta.text().contains(&format!("bài mới {ending}")) && delta.body.len() * 2 < whole.body.len());
+        let format = loa::feed::document::Format::parse(&ending[1..]).expect("a format");
+        assert_eq!(loa::feed::document::proof(format, &delta.body), Ok(()));
+        assert_eq!(house.get_with(&at, &asks[1..]).await.status, 200, "nobody gets a delta unasked");
+        let current = [("A-IM", "feed"), ("If-None-Match", whole.header("etag"))];
+        assert_eq!(house.get_with(&at, &current).await.status, 304);
+    }
+}
+
+#[actix_web::test]
+async fn a_search_is_paced_and_aged_as_every_feed_is() {
+    let house = House::open().await;
+    let (at, other) = (path(".rss", CONGRESS), path(".rss", "q=chi"));
+    let reader = ("X-Forwarded-For", "203.0.113.9");
+    let tag = house.get(&at).await.header("etag").to_owned();
+    for n in 0..60 {
+        assert_eq!(house.get_with(&at, &[reader]).await.status, 200, "{n}");
+    }
+    let refused = house.get_with(&at, &[reader]).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, "60"));
+    assert_eq!(house.get_with(&at, &[reader, ("If-None-Match", &tag)]).await.status, 304);
+    assert_eq!(house.get_with(&other, &[reader]).await.status, 200, "another search is another document");
+    let rss = house.get(&at).await;
+    for hint in ["<ttl>", "<sy:updatePeriod>hourly</sy:updatePeriod>", "<sy:updateFrequency>"] {
+        assert!(rss.text().contains(hint), "{hint}");
+    }
+    let away = house.articles.with_extension("away");
+    std::fs::rename(&house.articles, &away).expect("moved");
+    house.clock.advance(Duration::from_hours(1));
+    house.ingest.poll("demo").await.expect_err("it is away");
+    house.publisher.refresh().await.expect("looked ahead");
+    assert_eq!(house.get(&at).await.header("loa-stale"), "3600;reason=source");
+    assert_eq!(house.get(&path(".rss", &format!("{CONGRESS}&source=khac"))).await.header("loa-stale"), "");
+    assert_eq!(house.get("/tin-tuc.feed").await.header("loa-stale"), "3600;reason=source", "old addresses as well");
+}
+
+#[actix_web::test]
+async fn no_hub_is_promised_where_none_pushes() {
+    let house = House::with_hub("https://loa.rachsen.example/hub").await;
+    let feed = house.get("/feeds/tat-ca.atom").await;
+    assert!(feed.text().contains("rel=\"hub\"") && feed.header("link").contains("rel=\"hub\""));
+    for at in [path(".atom", CONGRESS), path(".json", CONGRESS), "/tin-tuc.feed".to_owned()] {
+        let answer = house.get(&at).await;
+        assert_eq!(answer.status, 200, "{at}");
+        assert!(!answer.text().contains("hub") && !answer.header("link").contains("hub"), "{at}");
+    }
+}
+
+#[actix_web::test]
+async fn whoever_follows_as_many_selections_as_one_may_is_told_so_and_may_try_again() {
+    let house = House::open().await;
+    let form = |query: &str| {
+        let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+        format!("email=an%40so.example.vn&selection={query}&frequency=daily&consent=yes&website=&lang=vi")
+    };
+    let ask = async |query: String| {
+        house.clock.advance(Duration::from_hours(25));
+        assert_eq!(house.post("/subscribe", &form(&query)).await.status, 303);
+        house.confirm_token().await
+    };
+    for n in 0..20 {
+        let token = ask(format!("q=tin{n}")).await;
+        assert_eq!(house.post(&format!("/confirm/{token}"), "").await.status, 200, "{n}");
+    }
+    let token = ask("q=them".to_owned()).await;
+    let refused = house.post(&format!("/confirm/{token}"), "").await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text().contains("nhiều nhất 20 bộ lọc riêng") && refused.text().contains("Chưa có gì thay đổi"));
+    let id = house.store.person_by_email(&EmailAddress::parse("an@so.example.vn").expect("an address")).await;
+    let id = id.expect("read").expect("known");
+    let manage = house.subscribe.keys().sign(Link::Manage(house.public(id).await));
+    let own = format!("/api/v1/subscriptions/{manage}");
+    let kind = [("Content-Type", "application/json")];
+    let shown = house.get(&own).await.json();
+    let mut wanted = shown["subscriptions"].as_array().expect("a list").clone();
+    for wish in &mut wanted {
+        wish.as_object_mut().expect("an object").remove("title");
+    }
+    wanted.push(serde_json::json!({ "feed": "search?q=them", "frequency": "daily" }));
+    let body = serde_json::json!({ "subscriptions": wanted }).to_string();
+    let full = house.send("PATCH", &own, &kind, body.as_bytes()).await;
+    assert_eq!((full.status, full.header("content-type")), (409, "application/problem+json"), "{}", full.text());
+    assert!(full.json()["detail"].as_str().expect("why").contains("20 searches"), "{}", full.text());
+    // One ends, and the same link does what it was made for.
+    wanted.remove(0);
+    wanted.pop();
+    let body = serde_json::json!({ "subscriptions": wanted }).to_string();
+    assert_eq!(house.send("PATCH", &own, &kind, body.as_bytes()).await.status, 200);
+    assert_eq!(house.post(&format!("/confirm/{token}"), "").await.status, 200);
+    assert_eq!(wishes(&house, "an@so.example.vn").await.len(), 20);
+}
+
+#[actix_web::test]
+async fn a_program_names_a_selection_wherever_it_names_a_feed() {
+    let house = House::open().await;
+    let token = house.token().await;
+    let told = house.api(&token, "GET", &format!("/api/v1/feeds?{CONGRESS}"), "").await;
+    assert_eq!(told.status, 200, "{}", told.text());
+    let told = told.json()["feeds"][0].clone();
+    let name = told["name"].as_str().expect("a name").to_owned();
+    assert_eq!(
+        (name.as_str(), &told["kind"]),
+        (format!("search?{CONGRESS}").as_str(), &serde_json::json!("selection"))
+    );
+    assert_eq!((&told["title"], &told["title_en"]), (&"Tin về đại hội".into(), &"News about đại hội".into()));
+    let atom = told["atom"].as_str().expect("an address");
+    let (_, at) = atom.split_once(&house.at.to_string()).expect("ours");
+    let held = ids(&house.get(&path(".json", CONGRESS)).await.json());
+    assert!(house.get(at).await.text().contains(&held[0]));
+    assert!(
+        house.store.feeds().await.expect("read").iter().all(|f| f.spec.slug != told["slug"]),
+        "asking makes nothing"
+    );
+    let all = house.api(&token, "GET", "/api/v1/feeds", "").await.json();
+    assert!(all["feeds"].as_array().expect("a list").iter().all(|f| f["name"] == f["slug"]));
+    let bad = house.api(&token, "GET", "/api/v1/feeds?from=gestern", "").await;
+    assert_eq!(bad.status, 422);
+
+    // By mail, by webhook and by one's own link: the same object behind each.
+    let body = serde_json::json!({ "email": "an@so.example.vn", "feeds": [name], "frequency": "daily" });
+    assert_eq!(house.api(&token, "POST", "/api/v1/subscriptions", &body.to_string()).await.status, 202);
+    house.post(&format!("/confirm/{}", house.confirm_token().await), "").await;
+    let mailed = wishes(&house, "an@so.example.vn").await[0].0;
+    let body = serde_json::json!({ "name": "Đài xã", "url": "https://127.0.0.9/hook", "feeds": [name] });
+    let made = house.api(&token, "POST", "/api/v1/endpoints", &body.to_string()).await;
+    assert_eq!((made.status, &made.json()["feeds"][0]), (201, &told["slug"]));
+    let stored = house.store.feed_articles(mailed, 100).await.expect("read");
+    assert_eq!(stored.iter().map(|a| a.entry_id.clone()).collect::<Vec<_>>(), held);
+    house.post("/subscribe", "email=binh%40so.example.vn&feed=tat-ca&frequency=daily&consent=yes").await;
+    house.post(&format!("/confirm/{}", house.confirm_token().await), "").await;
+    let id = house.store.person_by_email(&EmailAddress::parse("binh@so.example.vn").expect("an address")).await;
+    let manage = house.subscribe.keys().sign(Link::Manage(house.public(id.expect("read").expect("known")).await));
+    let change = serde_json::json!({ "subscriptions": [{ "feed": name, "frequency": "weekly" }] }).to_string();
+    let kind = [("Content-Type", "application/json")];
+    let changed = house.send("PATCH", &format!("/api/v1/subscriptions/{manage}"), &kind, change.as_bytes()).await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    assert_eq!(wishes(&house, "binh@so.example.vn").await, [(mailed, Frequency::Weekly)]);
+}
